@@ -1,0 +1,53 @@
+// An HTTP/1.1 client for the command line, tests and (later) deliveries.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "http/message.hpp"
+
+namespace resultsync::http {
+
+struct Url {
+  std::string scheme;  // "http"
+  std::string host;    // without brackets for IPv6
+  std::uint16_t port = 80;
+  std::string target;  // "/webhook?x=1", at least "/"
+};
+// Errors: `bad_url`. User names and passwords in a URL are refused.
+Result<Url> parse_url(std::string_view text);
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string url = {};
+  std::vector<Header> headers = {};
+  std::string body = {};
+  std::chrono::milliseconds timeout{30'000};  // for the whole exchange, connect included
+  std::size_t response_bytes_max = 64 * 1024 * 1024;
+};
+
+struct ClientResponse {
+  int status = 0;
+  Headers headers;
+  std::string body;
+};
+
+// Sends one request on a fresh connection and waits for the whole answer. No redirects are followed. Blocks;
+// thread-safe. Errors: `bad_url`, `connect_failed`, `timeout`, `connection_lost`, `bad_response`, `response_too_large`.
+Result<ClientResponse> send(const ClientRequest& request);
+
+// One keep-alive connection to one host, used by one thread at a time; reconnects when the server has closed it between
+// requests.
+class Connection {
+ public:
+  static Result<std::unique_ptr<Connection>> open(const std::string& url, std::chrono::milliseconds timeout);
+  virtual ~Connection() = default;
+  // As send() above, over this connection; `url` of the request may be only a target ("/webhook"), else it must name
+  // the same host.
+  virtual Result<ClientResponse> send(const ClientRequest& request) = 0;
+};
+
+}  // namespace resultsync::http
