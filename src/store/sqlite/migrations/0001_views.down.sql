@@ -1,0 +1,15 @@
+DROP TABLE feed;
+DROP TABLE entries;
+DROP TABLE backfills;
+DROP TABLE connections;
+DROP TABLE practitioners;
+DROP TABLE versions;
+DROP TABLE settled_clinics;
+DROP TABLE practitioner_clinics;
+DROP TABLE test_points;
+DROP TABLE order_points;
+DROP TABLE orders;
+DROP TABLE receipts;
+DROP TABLE events;
+DROP TABLE progress;
+DROP TABLE meta;

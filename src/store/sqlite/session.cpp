@@ -1,0 +1,813 @@
+#include "store/sqlite/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace resultsync::store::sqlite {
+namespace {
+
+std::int64_t number(Sequence sequence) {
+  return static_cast<std::int64_t>(sequence.value);
+}
+Sequence sequence(std::int64_t number) {
+  return Sequence{static_cast<std::uint64_t>(number)};
+}
+std::int64_t at_most(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
+}
+
+// Events
+// ------------------------------------------------------------------------------------------------------------------------
+
+#define EVENT_COLUMNS \
+  "record, source, event_id, type, created_at, received_at, body_sha256, flags, outcome, reason, order_id, order_key"
+
+Outcome outcome_named(std::string_view name) {
+  for (const Outcome outcome : {Outcome::kSynced, Outcome::kWaiting, Outcome::kUnknownType, Outcome::kUnreadable}) {
+    if (name_of(outcome) == name) return outcome;
+  }
+  return Outcome::kSynced;
+}
+
+EventRow event_row(const Query& query) {
+  EventRow event;
+  event.record = sequence(query.integer(0));
+  event.source = SourceId(query.text(1));
+  event.id = EventId(query.text(2));
+  event.type = query.text(3);
+  event.created_at = Timestamp{query.integer(4)};
+  event.received_at = Timestamp{query.integer(5)};
+  event.body = query.digest(6);
+  event.flags = orders::Flags(static_cast<std::uint32_t>(query.integer(7)));
+  event.outcome = outcome_named(query.text(8));
+  event.reason = orders::unmatched_named(query.text(9));
+  event.order = OrderId(query.text(10));
+  event.order_key = OrderKey{query.integer(11)};
+  return event;
+}
+
+std::vector<EventRow> event_rows(Query& query) {
+  std::vector<EventRow> events;
+  while (query.next()) events.push_back(event_row(query));
+  return events;
+}
+
+std::optional<EventRow> only_event(Query& query) {
+  if (!query.next()) return std::nullopt;
+  return event_row(query);
+}
+
+// Orders
+// ------------------------------------------------------------------------------------------------------------------------
+
+#define ORDER_ROWS                                                                                                    \
+  "SELECT o.order_key, o.source, o.order_id, coalesce(s.clinic_id, o.clinic_id), o.reason, o.updated_at, "            \
+  "coalesce(s.delivered_at, 0), "                                                                                     \
+  "coalesce(s.by_operator, 0), coalesce(s.settled_at, 0) FROM orders o LEFT JOIN settled_clinics s ON s.order_key = " \
+  "o.order_key "
+
+OrderRow order_row(const Query& query) {
+  OrderRow order;
+  order.key = OrderKey{query.integer(0)};
+  order.source = SourceId(query.text(1));
+  order.id = OrderId(query.text(2));
+  order.clinic = ClinicId(query.text(3));
+  order.reason = orders::unmatched_named(query.text(4));
+  order.updated_at = Timestamp{query.integer(5)};
+  order.delivered_at = EntryKey{query.integer(6)};
+  order.by_operator = query.boolean(7);
+  order.settled_at = sequence(query.integer(8));
+  return order;
+}
+
+std::vector<OrderRow> order_rows(Query& query) {
+  std::vector<OrderRow> orders;
+  while (query.next()) orders.push_back(order_row(query));
+  return orders;
+}
+
+std::vector<OrderKey> order_keys(Query& query) {
+  std::vector<OrderKey> keys;
+  while (query.next()) keys.push_back(OrderKey{query.integer(0)});
+  return keys;
+}
+
+orders::TestHistory& test_named(orders::OrderHistory& history, const std::string& id) {
+  if (history.tests.empty() || history.tests.back().id.text() != id)
+    history.tests.push_back({OrderedTestId(id), {}, {}});
+  return history.tests.back();
+}
+
+// Connections
+// -------------------------------------------------------------------------------------------------------------------
+
+#define CONNECTION_COLUMNS \
+  "c.connection_key, c.practitioner_key, p.app_id, c.source, c.clinic_id, c.vendor_practitioner, c.created_at"
+#define CONNECTION_TABLES "connections c JOIN practitioners p ON p.practitioner_key = c.practitioner_key"
+
+ConnectionRow connection_row(const Query& query, int first) {
+  ConnectionRow connection;
+  connection.key = ConnectionKey{query.integer(first)};
+  connection.practitioner = PractitionerKey{query.integer(first + 1)};
+  connection.app_practitioner = AppPractitionerId(query.text(first + 2));
+  connection.source = SourceId(query.text(first + 3));
+  connection.clinic = ClinicId(query.text(first + 4));
+  connection.vendor_practitioner = PractitionerId(query.text(first + 5));
+  connection.created_at = Timestamp{query.integer(first + 6)};
+  return connection;
+}
+
+Backfill backfill_row(const Query& query) {
+  return {ConnectionKey{query.integer(0)},
+          EntryKey{query.integer(1)},
+          OrderKey{query.integer(2)},
+          query.integer(3),
+          query.integer(4),
+          query.boolean(5)};
+}
+
+// Entries
+// -----------------------------------------------------------------------------------------------------------------------
+
+#define ENTRY_COLUMNS                                                                                         \
+  "e.entry_key, e.order_key, e.record, e.kind, e.test_id, e.version, e.current_version, e.previous_version, " \
+  "e.previous_record, e.current"
+
+Entry entry_row(const Query& query, int first) {
+  Entry entry;
+  entry.key = EntryKey{query.integer(first)};
+  entry.order = OrderKey{query.integer(first + 1)};
+  entry.notice.record = sequence(query.integer(first + 2));
+  entry.notice.kind = query.text(first + 3) == "result" ? orders::Notice::Kind::kResult : orders::Notice::Kind::kOrder;
+  entry.notice.test = OrderedTestId(query.text(first + 4));
+  entry.notice.version = static_cast<int>(query.integer(first + 5));
+  entry.notice.current_version = static_cast<int>(query.integer(first + 6));
+  entry.notice.previous_version = static_cast<int>(query.integer(first + 7));
+  entry.notice.previous = sequence(query.integer(first + 8));
+  entry.notice.current = query.boolean(first + 9);
+  return entry;
+}
+
+std::int64_t count(Database& database, const char* sql) {
+  Query query(database, sql);
+  return query.next() ? query.integer(0) : 0;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> counts_by_name(Database& database, const char* sql) {
+  std::vector<std::pair<std::string, std::int64_t>> counts;
+  Query query(database, sql);
+  while (query.next()) counts.emplace_back(query.text(0), query.integer(1));
+  return counts;
+}
+
+}  // namespace
+
+// Progress
+// ----------------------------------------------------------------------------------------------------------------------
+
+Sequence Session::applied() {
+  Query query(database_, "SELECT applied FROM progress");
+  return query.next() ? sequence(query.integer(0)) : Sequence{};
+}
+
+std::string Session::log_id() {
+  Query query(database_, "SELECT value FROM meta WHERE name = 'log_id'");
+  return query.next() ? query.text(0) : "";
+}
+
+std::string Session::feed_epoch() {
+  Query query(database_, "SELECT value FROM meta WHERE name = 'feed_epoch'");
+  return query.next() ? query.text(0) : "";
+}
+
+void WriterSession::set_applied(Sequence record) {
+  Query(database_, "UPDATE progress SET applied = ?1", number(record)).run();
+}
+
+void WriterSession::bind_log(const std::string& log_id) {
+  Query(database_, "INSERT INTO meta VALUES ('log_id', ?1)", log_id).run();
+}
+
+// Events
+// ------------------------------------------------------------------------------------------------------------------------
+
+std::optional<EventRow> Session::event(const SourceId& source, const EventId& id) {
+  Query query(database_, "SELECT " EVENT_COLUMNS " FROM events WHERE event_id = ?1 AND source = ?2", id.text(),
+              source.text());
+  return only_event(query);
+}
+
+std::vector<EventRow> Session::events_named(const EventId& id) {
+  Query query(database_, "SELECT " EVENT_COLUMNS " FROM events WHERE event_id = ?1 ORDER BY source", id.text());
+  return event_rows(query);
+}
+
+std::optional<EventRow> Session::event_of_record(Sequence record) {
+  Query query(database_,
+              "SELECT " EVENT_COLUMNS
+              " FROM events WHERE record = coalesce((SELECT event_record FROM receipts WHERE record = ?1), ?1)",
+              number(record));
+  return only_event(query);
+}
+
+std::vector<ReceiptRow> Session::receipts(Sequence event_record) {
+  std::vector<ReceiptRow> receipts;
+  Query query(database_,
+              "SELECT record, event_record, received_at, kind, body_sha256, stale FROM receipts WHERE event_record = "
+              "?1 ORDER BY record",
+              number(event_record));
+  while (query.next()) {
+    receipts.push_back({sequence(query.integer(0)), sequence(query.integer(1)), Timestamp{query.integer(2)},
+                        query.text(3) == "conflict" ? ReceiptKind::kConflict : ReceiptKind::kDuplicate, query.digest(4),
+                        query.boolean(5)});
+  }
+  return receipts;
+}
+
+std::vector<EventRow> Session::events(const EventFilter& filter, Sequence after, std::size_t limit) {
+  const std::string source = filter.source ? filter.source->text() : "";
+  const std::string type = filter.type.value_or("");
+  const std::string_view outcome = filter.outcome ? name_of(*filter.outcome) : "";
+  const std::int64_t conflict = filter.conflicts_only ? static_cast<std::int64_t>(orders::Flag::kConflict) : 0;
+  if (filter.newest_first) {
+    const std::int64_t before = after.value == 0 ? std::numeric_limits<std::int64_t>::max() : number(after);
+    Query query(database_,
+                "SELECT " EVENT_COLUMNS
+                " FROM events WHERE record < ?1 AND (?2 = '' OR source = ?2) AND (?3 = '' OR type = ?3) AND (?4 = '' "
+                "OR outcome = ?4) "
+                "AND flags & ?5 = ?5 ORDER BY record DESC LIMIT ?6",
+                before, source, type, outcome, conflict, at_most(limit));
+    return event_rows(query);
+  }
+  Query query(database_,
+              "SELECT " EVENT_COLUMNS
+              " FROM events WHERE record > ?1 AND (?2 = '' OR source = ?2) AND (?3 = '' OR type = ?3) AND (?4 = '' OR "
+              "outcome = ?4) "
+              "AND flags & ?5 = ?5 ORDER BY record LIMIT ?6",
+              number(after), source, type, outcome, conflict, at_most(limit));
+  return event_rows(query);
+}
+
+std::vector<EventRow> Session::waiting(Sequence after, std::size_t limit) {
+  Query query(database_,
+              "SELECT " EVENT_COLUMNS
+              " FROM events INDEXED BY events_waiting WHERE outcome = 'waiting' AND record > ?1 "
+              "ORDER BY record LIMIT ?2",
+              number(after), at_most(limit));
+  return event_rows(query);
+}
+
+std::vector<EventRow> Session::waiting_of(OrderKey order) {
+  Query query(database_,
+              "SELECT " EVENT_COLUMNS " FROM events WHERE outcome = 'waiting' AND order_key = ?1 ORDER BY record",
+              order.value);
+  return event_rows(query);
+}
+
+void WriterSession::add_event(const EventRow& event) {
+  Query(database_, "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        number(event.record), event.source.text(), event.id.text(), event.type, event.created_at.microseconds,
+        event.received_at.microseconds, event.body, std::int64_t{event.flags.bits()}, name_of(event.outcome),
+        orders::name_of(event.reason), event.order.text(), event.order_key.value)
+      .run();
+}
+
+void WriterSession::set_outcome(Sequence event_record, Outcome outcome, orders::Unmatched reason) {
+  Query(database_, "UPDATE events SET outcome = ?2, reason = ?3 WHERE record = ?1", number(event_record),
+        name_of(outcome), orders::name_of(reason))
+      .run();
+}
+
+void WriterSession::set_flags(Sequence event_record, orders::Flags flags) {
+  Query(database_, "UPDATE events SET flags = ?2 WHERE record = ?1", number(event_record), std::int64_t{flags.bits()})
+      .run();
+}
+
+void WriterSession::add_receipt(const ReceiptRow& receipt) {
+  Query(database_,
+        "INSERT INTO receipts (record, event_record, received_at, kind, body_sha256, stale) VALUES (?1, ?2, ?3, ?4, "
+        "?5, ?6)",
+        number(receipt.record), number(receipt.event_record), receipt.received_at.microseconds, name_of(receipt.kind),
+        receipt.body, receipt.stale)
+      .run();
+}
+
+bool WriterSession::learn_clinic(const SourceId& source, const orders::PractitionerClinic& fact, Witness witness) {
+  const bool stated = witness == Witness::kConnection;
+  constexpr std::size_t kKnownMax = 100'000;
+  if (known_clinics_.size() >= kKnownMax) known_clinics_.clear();
+  const bool first_seen =
+      known_clinics_.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text()).second;
+  if (!first_seen && !stated) return false;
+  Query(database_, "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", source.text(),
+        fact.practitioner.text(), fact.clinic.text(), stated)
+      .run();
+  const bool is_new = sqlite3_changes64(database_.handle()) > 0;
+  if (stated && !is_new) {
+    Query(database_,
+          "UPDATE practitioner_clinics SET stated = 1 WHERE source = ?1 AND practitioner = ?2 AND clinic_id = ?3",
+          source.text(), fact.practitioner.text(), fact.clinic.text())
+        .run();
+  }
+  return is_new;
+}
+
+// Orders
+// ------------------------------------------------------------------------------------------------------------------------
+
+std::optional<OrderRecord> Session::order(const SourceId& source, const OrderId& id) {
+  OrderRecord order;
+  {
+    Query query(database_, ORDER_ROWS "WHERE o.order_id = ?1 AND o.source = ?2", id.text(), source.text());
+    if (!query.next()) return std::nullopt;
+    order.row = order_row(query);
+  }
+  fill_history(order);
+  return order;
+}
+
+std::optional<OrderRecord> Session::order(OrderKey key) {
+  OrderRecord order;
+  {
+    Query query(database_, ORDER_ROWS "WHERE o.order_key = ?1", key.value);
+    if (!query.next()) return std::nullopt;
+    order.row = order_row(query);
+  }
+  fill_history(order);
+  return order;
+}
+
+void Session::fill_history(OrderRecord& order) {
+  {
+    Query query(
+        database_,
+        "SELECT created_at, event_id, record, state, patient_id, practitioner, clinic_id, status FROM order_points "
+        "WHERE order_key = ?1 ORDER BY created_at, event_id",
+        order.row.key.value);
+    while (query.next()) {
+      order.history.points.push_back({{Timestamp{query.integer(0)}, EventId(query.text(1))},
+                                      sequence(query.integer(2)),
+                                      query.digest(3),
+                                      PatientId(query.text(4)),
+                                      PractitionerId(query.text(5)),
+                                      ClinicId(query.text(6)),
+                                      query.text(7)});
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT test_id, created_at, event_id, record, content, has_content FROM test_points "
+                "WHERE order_key = ?1 ORDER BY test_id, created_at, event_id",
+                order.row.key.value);
+    while (query.next()) {
+      test_named(order.history, query.text(0))
+          .points.push_back({{Timestamp{query.integer(1)}, EventId(query.text(2))},
+                             sequence(query.integer(3)),
+                             query.digest(4),
+                             query.boolean(5)});
+    }
+  }
+  fill_versions(order);
+}
+
+void Session::fill_facts(OrderRecord& order) {
+  {
+    Query query(database_,
+                "SELECT clinic_id, by_operator, delivered_at, settled_at FROM settled_clinics WHERE order_key = ?1",
+                order.row.key.value);
+    if (query.next()) {
+      order.row.clinic = ClinicId(query.text(0));
+      order.row.by_operator = query.boolean(1);
+      order.row.delivered_at = EntryKey{query.integer(2)};
+      order.row.settled_at = sequence(query.integer(3));
+    }
+  }
+  fill_versions(order);
+}
+
+void Session::fill_versions(OrderRecord& order) {
+  // Versions are facts of their own: during a rebuild there are versions of tests whose events have not been read yet.
+  Query query(database_,
+              "SELECT test_id, version, content, record FROM versions WHERE order_key = ?1 ORDER BY test_id, version",
+              order.row.key.value);
+  while (query.next()) {
+    const OrderedTestId id(query.text(0));
+    auto at = std::ranges::lower_bound(order.history.tests, id, {}, &orders::TestHistory::id);
+    if (at == order.history.tests.end() || at->id != id) at = order.history.tests.insert(at, {id, {}, {}});
+    at->versions.push_back({static_cast<int>(query.integer(1)), query.digest(2), sequence(query.integer(3))});
+  }
+}
+
+std::vector<OrderRow> Session::orders_named(const OrderId& id) {
+  Query query(database_, ORDER_ROWS "WHERE o.order_id = ?1 ORDER BY o.source", id.text());
+  return order_rows(query);
+}
+
+#define VISIBLE_TO_PRACTITIONER                                                                                 \
+  "(?4 = 0 OR EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id AND c.source = o.source AND " \
+  "c.practitioner_key = ?4 AND c.ended_at IS NULL)) "
+
+std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace after, std::size_t limit) {
+  const std::int64_t practitioner = filter.practitioner ? filter.practitioner->value : 0;
+  const std::int64_t since =
+      filter.updated_since ? filter.updated_since->microseconds : std::numeric_limits<std::int64_t>::min();
+  if (filter.patient) {
+    Query query(database_,
+                ORDER_ROWS
+                "WHERE o.patient_id = ?5 AND (o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 "
+                "AND " VISIBLE_TO_PRACTITIONER "ORDER BY o.updated_at, o.order_key LIMIT ?6",
+                after.updated_at.microseconds, after.key.value, since, practitioner, filter.patient->text(),
+                at_most(limit));
+    return order_rows(query);
+  }
+  Query query(database_,
+              ORDER_ROWS
+              "WHERE (o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 AND " VISIBLE_TO_PRACTITIONER
+              "ORDER BY o.updated_at, o.order_key LIMIT ?5",
+              after.updated_at.microseconds, after.key.value, since, practitioner, at_most(limit));
+  return order_rows(query);
+}
+
+std::vector<OrderKey> Session::orders_without_clinic(const SourceId& source, const PractitionerId& practitioner) {
+  Query query(
+      database_,
+      "SELECT order_key FROM orders WHERE clinic_id = '' AND practitioner = ?1 AND source = ?2 ORDER BY order_key",
+      practitioner.text(), source.text());
+  return order_keys(query);
+}
+
+std::vector<OrderKey> Session::orders_of_clinic(const SourceId& source, const ClinicId& clinic, OrderKey after,
+                                                std::size_t limit) {
+  Query query(database_,
+              "SELECT order_key FROM orders WHERE clinic_id = ?1 AND source = ?2 AND order_key > ?3 ORDER BY order_key "
+              "LIMIT ?4",
+              clinic.text(), source.text(), after.value, at_most(limit));
+  return order_keys(query);
+}
+
+std::int64_t Session::count_orders_of_clinic(const SourceId& source, const ClinicId& clinic) {
+  Query query(database_, "SELECT count(*) FROM orders WHERE clinic_id = ?1 AND source = ?2", clinic.text(),
+              source.text());
+  return query.next() ? query.integer(0) : 0;
+}
+
+std::vector<ClinicId> Session::clinics_of(const SourceId& source, const PractitionerId& practitioner) {
+  std::vector<ClinicId> clinics;
+  Query query(database_, "SELECT clinic_id FROM practitioner_clinics WHERE source = ?1 AND practitioner = ?2",
+              source.text(), practitioner.text());
+  while (query.next()) clinics.emplace_back(query.text(0));
+  return clinics;
+}
+
+void WriterSession::add_to_history(const OrderRecord& order, const orders::EventKey& event_key,
+                                   const orders::Change& change) {
+  const std::int64_t key = order.row.key.value;
+  for (const auto& point : order.history.points) {
+    if (point.key != event_key) continue;
+    Query(database_, "INSERT INTO order_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", key,
+          point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.state,
+          point.patient.text(), point.practitioner.text(), point.clinic.text(), point.status)
+        .run();
+  }
+  for (const auto& test : order.history.tests) {
+    for (const auto& point : test.points) {
+      if (point.key != event_key) continue;
+      Query(database_, "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", key, test.id.text(),
+            point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.content,
+            point.has_content)
+          .run();
+    }
+  }
+  for (const auto& [test, version] : change.new_versions) {
+    Query(database_, "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5)", key, test.text(), version.number,
+          version.content, number(version.record))
+        .run();
+  }
+}
+
+void WriterSession::save_order_row(const OrderRecord& order) {
+  const OrderRow& row = order.row;
+  Query(database_,
+        "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
+        "excluded.clinic_id, "
+        "reason = excluded.reason, practitioner = excluded.practitioner, patient_id = excluded.patient_id, updated_at "
+        "= excluded.updated_at",
+        row.key.value, row.source.text(), row.id.text(), row.clinic.text(), orders::name_of(row.reason),
+        order.history.deciding_practitioner().text(), order.history.patient().text(), row.updated_at.microseconds)
+      .run();
+  if (!row.delivered_at && !row.by_operator) return;
+  Query(database_,
+        "INSERT INTO settled_clinics VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
+        "excluded.clinic_id, "
+        "by_operator = excluded.by_operator, delivered_at = excluded.delivered_at, settled_at = excluded.settled_at "
+        "WHERE (clinic_id, by_operator, delivered_at) <> "
+        "(excluded.clinic_id, excluded.by_operator, excluded.delivered_at)",
+        row.key.value, row.clinic.text(), row.by_operator, row.delivered_at.value, number(row.settled_at))
+      .run();
+}
+
+// Practitioners and connections
+// -------------------------------------------------------------------------------------------------
+
+std::optional<PractitionerRow> Session::practitioner(const AppPractitionerId& id) {
+  PractitionerRow practitioner;
+  {
+    Query query(database_, "SELECT practitioner_key, app_id, last_position FROM practitioners WHERE app_id = ?1",
+                id.text());
+    if (!query.next()) return std::nullopt;
+    practitioner = {PractitionerKey{query.integer(0)}, AppPractitionerId(query.text(1)), query.integer(2), {}, {}};
+  }
+  fill_connections(practitioner);
+  return practitioner;
+}
+
+std::vector<PractitionerRow> Session::practitioners(const AppPractitionerId& after, std::size_t limit) {
+  std::vector<PractitionerRow> practitioners;
+  {
+    Query query(database_,
+                "SELECT p.practitioner_key, p.app_id, p.last_position FROM practitioners p WHERE p.app_id > ?1 AND "
+                "EXISTS (SELECT 1 FROM "
+                "connections c WHERE c.practitioner_key = p.practitioner_key AND c.ended_at IS NULL) ORDER BY p.app_id "
+                "LIMIT ?2",
+                after.text(), at_most(limit));
+    while (query.next()) {
+      practitioners.push_back(
+          {PractitionerKey{query.integer(0)}, AppPractitionerId(query.text(1)), query.integer(2), {}, {}});
+    }
+  }
+  for (auto& practitioner : practitioners) fill_connections(practitioner);
+  return practitioners;
+}
+
+void Session::fill_connections(PractitionerRow& practitioner) {
+  {
+    Query query(database_,
+                "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
+                " WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL ORDER BY c.connection_key",
+                practitioner.key.value);
+    while (query.next()) practitioner.connections.push_back(connection_row(query, 0));
+  }
+  Query query(
+      database_,
+      "SELECT b.connection_key, b.through_entry, b.after_order, b.orders_done, b.orders_total, b.finished FROM "
+      "backfills b JOIN "
+      "connections c ON c.connection_key = b.connection_key WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL "
+      "ORDER BY b.connection_key",
+      practitioner.key.value);
+  while (query.next()) practitioner.backfills.push_back(backfill_row(query));
+}
+
+std::vector<ConnectionRow> Session::connections(const SourceId& source, const ClinicId& clinic) {
+  std::vector<ConnectionRow> connections;
+  Query query(database_,
+              "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
+              " WHERE c.clinic_id = ?1 AND c.source = ?2 AND c.ended_at IS NULL ORDER BY c.connection_key",
+              clinic.text(), source.text());
+  while (query.next()) connections.push_back(connection_row(query, 0));
+  return connections;
+}
+
+std::optional<ConnectionRow> Session::connection(ConnectionKey key) {
+  Query query(database_,
+              "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
+              " WHERE c.connection_key = ?1 AND c.ended_at IS NULL",
+              key.value);
+  if (!query.next()) return std::nullopt;
+  return connection_row(query, 0);
+}
+
+std::vector<Backfill> Session::unfinished_backfills() {
+  std::vector<Backfill> backfills;
+  Query query(database_,
+              "SELECT connection_key, through_entry, after_order, orders_done, orders_total, finished FROM backfills "
+              "WHERE finished = 0 "
+              "ORDER BY connection_key");
+  while (query.next()) backfills.push_back(backfill_row(query));
+  return backfills;
+}
+
+PractitionerKey WriterSession::add_practitioner(const AppPractitionerId& id) {
+  Query(database_, "INSERT INTO practitioners (app_id, last_position) VALUES (?1, 0)", id.text()).run();
+  return PractitionerKey{sqlite3_last_insert_rowid(database_.handle())};
+}
+
+ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
+  Query(database_,
+        "INSERT INTO connections (practitioner_key, source, clinic_id, vendor_practitioner, created_at) VALUES (?1, "
+        "?2, ?3, ?4, ?5)",
+        connection.practitioner.value, connection.source.text(), connection.clinic.text(),
+        connection.vendor_practitioner.text(), connection.created_at.microseconds)
+      .run();
+  return ConnectionKey{sqlite3_last_insert_rowid(database_.handle())};
+}
+
+void WriterSession::set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) {
+  Query(database_, "UPDATE connections SET vendor_practitioner = ?2 WHERE connection_key = ?1", connection.value,
+        vendor_practitioner.text())
+      .run();
+}
+
+void WriterSession::end_connection(ConnectionKey connection, Timestamp now) {
+  Query(database_, "UPDATE connections SET ended_at = ?2 WHERE connection_key = ?1", connection.value, now.microseconds)
+      .run();
+  Query(database_, "UPDATE backfills SET finished = 1 WHERE connection_key = ?1", connection.value).run();
+}
+
+void WriterSession::save_backfill(const Backfill& backfill) {
+  Query(
+      database_,
+      "INSERT INTO backfills VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (connection_key) DO UPDATE SET after_order = "
+      "excluded.after_order, orders_done = excluded.orders_done, orders_total = excluded.orders_total, finished = "
+      "excluded.finished",
+      backfill.connection.value, backfill.through.value, backfill.after.value, backfill.orders_done,
+      backfill.orders_total, backfill.finished)
+      .run();
+}
+
+// Feed
+// --------------------------------------------------------------------------------------------------------------------------
+
+std::vector<Entry> Session::entries(OrderKey order, EntryKey through) {
+  std::vector<Entry> entries;
+  Query query(database_,
+              "SELECT " ENTRY_COLUMNS
+              " FROM entries e WHERE e.order_key = ?1 AND e.entry_key <= ?2 ORDER BY e.entry_key",
+              order.value, through.value);
+  while (query.next()) entries.push_back(entry_row(query, 0));
+  return entries;
+}
+
+EntryKey Session::last_entry() {
+  return EntryKey{count(database_, "SELECT coalesce(max(entry_key), 0) FROM entries")};
+}
+
+std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit) {
+  std::vector<FeedRow> items;
+  Query query(
+      database_,
+      "SELECT f.position, f.current, f.backfill, f.issued_at, o.order_id, " ENTRY_COLUMNS ", " CONNECTION_COLUMNS
+      " FROM feed f JOIN entries e ON e.entry_key = f.entry_key JOIN connections c ON c.connection_key = "
+      "f.connection_key "
+      "JOIN practitioners p ON p.practitioner_key = c.practitioner_key JOIN orders o ON o.order_key = e.order_key "
+      "WHERE f.practitioner_key = ?1 AND f.position > ?2 AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
+      "ORDER BY f.position LIMIT ?3",
+      practitioner.value, after, at_most(limit));
+  while (query.next()) {
+    FeedRow item;
+    item.position = query.integer(0);
+    item.current = query.boolean(1);
+    item.backfill = query.boolean(2);
+    item.issued_at = Timestamp{query.integer(3)};
+    item.order = OrderId(query.text(4));
+    item.entry = entry_row(query, 5);
+    item.connection = connection_row(query, 15);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+EntryKey WriterSession::add_entry(const Entry& entry) {
+  const auto& notice = entry.notice;
+  Query(database_,
+        "INSERT INTO entries (order_key, record, kind, test_id, version, current_version, previous_version, "
+        "previous_record, current) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        entry.order.value, number(notice.record), notice.kind == orders::Notice::Kind::kResult ? "result" : "order",
+        notice.test.text(), notice.version, notice.current_version, notice.previous_version, number(notice.previous),
+        notice.current)
+      .run();
+  return EntryKey{sqlite3_last_insert_rowid(database_.handle())};
+}
+
+void WriterSession::issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
+                          Timestamp now) {
+  auto [position, first] = positions_.try_emplace(connection.practitioner.value, 0);
+  if (first) {
+    Query query(database_, "SELECT last_position FROM practitioners WHERE practitioner_key = ?1",
+                connection.practitioner.value);
+    if (query.next()) position->second = query.integer(0);
+  }
+  ++position->second;
+  Query(database_, "INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", connection.practitioner.value,
+        position->second, entry.key.value, connection.key.value, current, backfill, now.microseconds)
+      .run();
+}
+
+void WriterSession::copy_facts(ViewsSnapshot& from) {
+  Database& source = dynamic_cast<Session&>(from).database_;
+  {
+    Query read(source, "SELECT order_key, clinic_id, by_operator, delivered_at, settled_at FROM settled_clinics");
+    while (read.next()) {
+      Query(database_, "INSERT INTO settled_clinics VALUES (?1, ?2, ?3, ?4, ?5)", read.integer(0), read.text(1),
+            read.integer(2), read.integer(3), read.integer(4))
+          .run();
+    }
+  }
+  {
+    Query read(source, "SELECT order_key, test_id, version, content, record FROM versions");
+    while (read.next()) {
+      Query(database_, "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5)", read.integer(0), read.text(1),
+            read.integer(2), read.digest(3), read.integer(4))
+          .run();
+    }
+  }
+  Query read(source, "SELECT source, practitioner, clinic_id FROM practitioner_clinics WHERE stated = 1");
+  while (read.next()) {
+    Query(database_, "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, 1)", read.text(0), read.text(1),
+          read.text(2))
+        .run();
+  }
+}
+
+void WriterSession::finish() {
+  for (const auto& [practitioner, position] : positions_) {
+    Query(database_, "UPDATE practitioners SET last_position = ?2 WHERE practitioner_key = ?1", practitioner, position)
+        .run();
+  }
+  positions_.clear();
+}
+
+// Whole
+// -------------------------------------------------------------------------------------------------------------------------
+
+Totals Session::totals() {
+  Totals totals;
+  totals.events = count(database_, "SELECT count(*) FROM events");
+  totals.duplicates = count(database_, "SELECT count(*) FROM receipts WHERE kind = 'duplicate'");
+  totals.conflicts = count(database_, "SELECT count(*) FROM receipts WHERE kind = 'conflict'");
+  totals.orders = count(database_, "SELECT count(*) FROM orders");
+  totals.results = count(database_, "SELECT count(*) FROM versions");
+  totals.feed_items = count(database_, "SELECT count(*) FROM feed");
+  totals.practitioners =
+      count(database_, "SELECT count(DISTINCT practitioner_key) FROM connections WHERE ended_at IS NULL");
+  totals.outcomes = counts_by_name(database_, "SELECT outcome, count(*) FROM events GROUP BY outcome ORDER BY outcome");
+  totals.waiting = counts_by_name(database_,
+                                  "SELECT reason, count(*) FROM events INDEXED BY events_waiting WHERE outcome = "
+                                  "'waiting' GROUP BY reason ORDER BY reason");
+  return totals;
+}
+
+void Session::dump(const std::function<bool(std::string_view line)>& line) {
+  // Which body stands under an id, and which receipts conflict with it, records the arrival (I2); the rest is what the
+  // bodies say.
+  {
+    Query query(
+        database_,
+        "SELECT source, event_id, type, created_at, body_sha256, order_id FROM events ORDER BY source, event_id");
+    while (query.next()) {
+      if (!line(fmt::format("event {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2), query.integer(3),
+                            query.digest(4).hex(), query.text(5)))) {
+        return;
+      }
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT o.source, o.order_id, p.created_at, p.event_id, p.state, p.patient_id, p.practitioner, "
+                "p.clinic_id, p.status "
+                "FROM orders o JOIN order_points p ON p.order_key = o.order_key ORDER BY o.source, o.order_id, "
+                "p.created_at, p.event_id");
+    while (query.next()) {
+      if (!line(fmt::format("order {} {} {} {} {} {} {} {} {}", query.text(0), query.text(1), query.integer(2),
+                            query.text(3), query.digest(4).hex(), query.text(5), query.text(6), query.text(7),
+                            query.text(8)))) {
+        return;
+      }
+    }
+  }
+  {
+    Query query(
+        database_,
+        "SELECT o.source, o.order_id, t.test_id, t.created_at, t.event_id, t.content, t.has_content FROM orders o JOIN "
+        "test_points t ON t.order_key = o.order_key ORDER BY o.source, o.order_id, t.test_id, t.created_at, "
+        "t.event_id");
+    while (query.next()) {
+      if (!line(fmt::format("test {} {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2), query.integer(3),
+                            query.text(4), query.digest(5).hex(), query.integer(6)))) {
+        return;
+      }
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT o.source, o.order_id, o.clinic_id, o.patient_id, v.test_id, v.content FROM orders o LEFT JOIN "
+                "versions v ON "
+                "v.order_key = o.order_key ORDER BY o.source, o.order_id, v.test_id, v.content");
+    while (query.next()) {
+      if (!line(fmt::format("known {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2), query.text(3),
+                            query.text(4), query.digest(5).hex()))) {
+        return;
+      }
+    }
+  }
+  Query query(
+      database_,
+      "SELECT source, practitioner, clinic_id FROM practitioner_clinics ORDER BY source, practitioner, clinic_id");
+  while (query.next()) {
+    if (!line(fmt::format("clinic {} {} {}", query.text(0), query.text(1), query.text(2)))) return;
+  }
+}
+
+}  // namespace resultsync::store::sqlite

@@ -1,0 +1,109 @@
+// The queries of the views on one connection: what a snapshot reads, and what the writer's transaction writes.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "store/sqlite/database.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::store::sqlite {
+
+class Session : public ViewsSnapshot {
+ public:
+  explicit Session(Database& database) : database_(database) {}
+
+  [[nodiscard]] Result<void> status() const override { return database_.status(); }
+
+  Sequence applied() override;
+  std::string log_id() override;
+  std::string feed_epoch() override;
+
+  std::optional<EventRow> event(const SourceId& source, const EventId& id) override;
+  std::vector<EventRow> events_named(const EventId& id) override;
+  std::optional<EventRow> event_of_record(Sequence record) override;
+  std::vector<ReceiptRow> receipts(Sequence event_record) override;
+  std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit) override;
+  std::vector<EventRow> waiting(Sequence after, std::size_t limit) override;
+  std::vector<EventRow> waiting_of(OrderKey order) override;
+
+  std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) override;
+  std::optional<OrderRecord> order(OrderKey key) override;
+  void fill_facts(OrderRecord& order) override;
+  std::vector<OrderRow> orders_named(const OrderId& id) override;
+  std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit) override;
+  std::vector<OrderKey> orders_without_clinic(const SourceId& source, const PractitionerId& practitioner) override;
+  std::vector<OrderKey> orders_of_clinic(const SourceId& source, const ClinicId& clinic, OrderKey after,
+                                         std::size_t limit) override;
+  std::int64_t count_orders_of_clinic(const SourceId& source, const ClinicId& clinic) override;
+  std::vector<ClinicId> clinics_of(const SourceId& source, const PractitionerId& practitioner) override;
+
+  std::optional<PractitionerRow> practitioner(const AppPractitionerId& id) override;
+  std::vector<PractitionerRow> practitioners(const AppPractitionerId& after, std::size_t limit) override;
+  std::vector<ConnectionRow> connections(const SourceId& source, const ClinicId& clinic) override;
+  std::optional<ConnectionRow> connection(ConnectionKey key) override;
+  std::vector<Backfill> unfinished_backfills() override;
+
+  std::vector<Entry> entries(OrderKey order, EntryKey through) override;
+  EntryKey last_entry() override;
+  std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit) override;
+
+  Totals totals() override;
+  void dump(const std::function<bool(std::string_view line)>& line) override;
+
+ protected:
+  friend class WriterSession;
+  Database& database_;
+
+ private:
+  void fill_history(OrderRecord& order);
+  void fill_versions(OrderRecord& order);
+  void fill_connections(PractitionerRow& practitioner);
+};
+
+// Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
+// ask. Belongs to the writer; forgotten when a transaction is given up, or when it has grown large.
+using KnownClinics = std::unordered_set<std::string>;
+
+class WriterSession : public ViewsTransaction {
+ public:
+  WriterSession(Database& database, KnownClinics& known_clinics)
+      : database_(database), known_clinics_(known_clinics), session_(database) {}
+  ViewsSnapshot& read() override { return session_; }
+
+  void set_applied(Sequence record) override;
+  void bind_log(const std::string& log_id) override;
+
+  void add_event(const EventRow& event) override;
+  void set_outcome(Sequence event_record, Outcome outcome, orders::Unmatched reason) override;
+  void set_flags(Sequence event_record, orders::Flags flags) override;
+  void add_receipt(const ReceiptRow& receipt) override;
+  bool learn_clinic(const SourceId& source, const orders::PractitionerClinic& fact, Witness witness) override;
+
+  void add_to_history(const OrderRecord& order, const orders::EventKey& event_key,
+                      const orders::Change& change) override;
+  void save_order_row(const OrderRecord& order) override;
+
+  EntryKey add_entry(const Entry& entry) override;
+  void issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill, Timestamp now) override;
+
+  PractitionerKey add_practitioner(const AppPractitionerId& id) override;
+  ConnectionKey add_connection(const ConnectionRow& connection) override;
+  void set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) override;
+  void end_connection(ConnectionKey connection, Timestamp now) override;
+  void save_backfill(const Backfill& backfill) override;
+  void copy_facts(ViewsSnapshot& from) override;
+
+ protected:
+  void finish();  // writes what was gathered: the practitioners' last positions
+
+  Database& database_;
+  KnownClinics& known_clinics_;
+
+ private:
+  Session session_;
+  // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
+  std::unordered_map<std::int64_t, std::int64_t> positions_;
+};
+
+}  // namespace resultsync::store::sqlite
