@@ -1,0 +1,148 @@
+#include "sync/sync.hpp"
+
+#include "runtime/log.hpp"
+#include "runtime/threads.hpp"
+#include "sync/apply.hpp"
+#include "sync/issue.hpp"
+
+namespace resultsync::sync {
+
+Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
+           SyncOptions options)
+    : log_(log),
+      views_(views),
+      clock_(clock),
+      options_(std::move(options)),
+      records_applied_(
+          metrics.counter("resultsync_sync_records_total", "Records of the event log whose effects are committed")),
+      items_issued_(metrics.counter("resultsync_feed_items_total", "Feed items issued to practitioners")),
+      lag_records_(metrics.gauge("resultsync_sync_lag_records",
+                                 "Committed records of the event log that are not in the views yet")),
+      commit_seconds_(metrics.histogram("resultsync_sync_batch_seconds",
+                                        "Time to apply and commit one batch of records",
+                                        {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {}
+
+Sync::~Sync() {
+  stop();
+}
+
+Result<void> Sync::check() {
+  const auto views = views_.snapshot();
+  const std::string bound = views->log_id();
+  const Sequence applied = views->applied();
+  if (auto status = views->status(); !status) return status;
+  if (!bound.empty() && bound != log_.id()) {
+    return fail("foreign_log", "the views in this data directory are views of another event log",
+                "restore log/ and views.db from the same backup, or remove views.db to build it anew");
+  }
+  if (applied > log_.end()) {
+    return fail("views_ahead", "the views know records that the event log does not have",
+                "the log was cut or restored from an older backup: restore views.db from the same backup");
+  }
+  applied_ = applied.value;
+  return {};
+}
+
+Result<bool> Sync::step() {
+  auto applied = apply_records();
+  if (!applied || *applied) return applied;
+  return backfill();
+}
+
+Result<bool> Sync::apply_records() {
+  const Sequence from{applied_.load()};
+  lag_records_.set(static_cast<double>(log_.end().value - from.value));
+  if (log_.end() <= from) return false;
+  auto records = log_.read(from, options_.batch);
+  if (!records) return forward_error(std::move(records));
+  if (records->empty()) return false;
+
+  const auto started = clock_.monotonic();
+  const auto transaction = views_.begin();
+  if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
+  std::size_t items = 0;
+  for (const auto& record : *records) {
+    auto issued = apply_record(*transaction, log_, record, {options_.result_types}, clock_.now());
+    if (!issued) return forward_error(std::move(issued));
+    items += *issued;
+  }
+  const Sequence last = records->back().sequence;
+  transaction->set_applied(last);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+
+  applied_ = last.value;
+  commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
+  records_applied_.add(static_cast<double>(records->size()));
+  items_issued_.add(static_cast<double>(items));
+  lag_records_.set(static_cast<double>(log_.end().value - last.value));
+  if (items > 0 && feed_listener_) feed_listener_();
+  return true;
+}
+
+Result<bool> Sync::backfill() {
+  {
+    const auto views = views_.snapshot();
+    const bool nothing = views->unfinished_backfills().empty();
+    if (auto status = views->status(); !status) return forward_error(std::move(status));
+    if (nothing) return false;
+  }
+  const auto transaction = views_.begin();
+  auto& read = transaction->read();
+  const auto jobs = read.unfinished_backfills();
+  if (jobs.empty()) return false;
+  store::Backfill job = jobs.front();
+  std::size_t items = 0;
+  const auto connection = read.connection(job.connection);
+  std::vector<store::OrderKey> keys;
+  if (connection)
+    keys = read.orders_of_clinic(connection->source, connection->clinic, job.after, options_.backfill_chunk);
+  const Moment moment{clock_.now(), read.applied()};
+  for (const auto key : keys) {
+    if (auto order = read.order(key)) items += issue_backfill(*transaction, *order, *connection, job.through, moment);
+    job.after = key;
+  }
+  job.orders_done += static_cast<std::int64_t>(keys.size());
+  job.finished = keys.size() < options_.backfill_chunk;
+  transaction->save_backfill(job);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  items_issued_.add(static_cast<double>(items));
+  if (items > 0 && feed_listener_) feed_listener_();
+  return true;
+}
+
+void Sync::start(std::function<void(const Error&)> on_failure) {
+  on_failure_ = std::move(on_failure);
+  log_.on_commit([this](Sequence) { wake(); });
+  thread_ =
+      runtime::start_thread("sync", [this](const std::stop_token& stop) { run(stop); }, runtime::Priority::kBackground);
+}
+
+void Sync::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  wake_.notify_one();
+}
+
+void Sync::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Sync::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const auto stepped = step();
+    if (!stepped) {
+      runtime::log::error("sync.failed", {{"code", stepped.error().code}, {"message", stepped.error().text()}});
+      if (on_failure_) on_failure_(stepped.error());
+      return;
+    }
+    if (*stepped) continue;
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, stop, [this] { return woken_; });
+    woken_ = false;
+  }
+}
+
+}  // namespace resultsync::sync

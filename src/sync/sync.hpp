@@ -1,0 +1,80 @@
+// Event log → views: decode, match, merge, result version, feed. Each step is one transaction that makes its effects
+// and its progress durable together; killed at any instruction, it is resumed where it was, and every effect happens
+// once.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/metrics.hpp"
+#include "store/event_log.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::sync {
+
+struct SyncOptions {
+  // The event types that carry results, per source; others are kept and marked `unknown_type`.
+  std::map<SourceId, std::vector<std::string>> result_types;
+  // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
+  // many events.
+  store::ReadLimits batch{8192, 32 * 1024 * 1024};
+  std::size_t backfill_chunk = 200;  // orders a transaction
+};
+
+class Sync {
+ public:
+  Sync(store::EventLog& log, store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
+       SyncOptions options);
+  ~Sync();  // stops
+
+  // The views must be views of this log, and not be ahead of it. Errors: `foreign_log`, `views_ahead`.
+  Result<void> check();
+
+  // One batch of records, or else one chunk of a backfill. False: there was nothing to do. Used by one thread at a
+  // time.
+  Result<bool> step();
+
+  // Steps whenever there is something to do, on a thread of its own, until stop(). A failure stops it for good:
+  // `on_failure` is told once, and the process is expected to end (fail-stop).
+  void start(std::function<void(const Error&)> on_failure);
+  void wake();  // there may be something to do; from any thread
+  void stop();  // finishes the step in hand
+
+  // Called after every commit that issued feed items, on the sync thread; must not block. Set it before start().
+  void on_feed(std::function<void()> listener) { feed_listener_ = std::move(listener); }
+
+  // The last record whose effects are committed. Any thread.
+  [[nodiscard]] Sequence applied() const { return Sequence{applied_.load()}; }
+
+ private:
+  Result<bool> apply_records();
+  Result<bool> backfill();
+  void run(const std::stop_token& stop);
+
+  store::EventLog& log_;
+  store::Views& views_;
+  const runtime::Clock& clock_;
+  const SyncOptions options_;
+  runtime::Counter records_applied_;
+  runtime::Counter items_issued_;
+  runtime::Gauge lag_records_;
+  runtime::Histogram commit_seconds_;
+  std::function<void()> feed_listener_;
+  std::function<void(const Error&)> on_failure_;
+  std::atomic<std::uint64_t> applied_{0};
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  bool woken_ = false;  // guarded by mutex_
+  std::jthread thread_;
+};
+
+}  // namespace resultsync::sync

@@ -1,0 +1,405 @@
+#include "sync/sync.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "store/memory/memory_log.hpp"
+#include "store/sqlite/sqlite_views.hpp"
+#include "sync/connections.hpp"
+#include "sync/rebuild.hpp"
+#include "tests/support/event_body.hpp"
+
+namespace resultsync::sync {
+namespace {
+
+using test::EventBody;
+
+const SourceId kRupa("rupa");
+
+// A pipeline in one thread: a log and views in memory, and a clock that stands still unless it is moved.
+class Pipeline {
+ public:
+  explicit Pipeline(std::size_t backfill_chunk = 200)
+      : views_(std::move(*store::open_memory_views())),
+        sync_(log_, *views_, clock_, metrics_, options(backfill_chunk)) {}
+
+  Sequence receive(const std::string& body, const SourceId& source = kRupa) {
+    Sequence given;
+    log_.append({source, clock_.now(), false, {}, sha256(body), body, {}},
+                [&](Result<Sequence> committed) { given = *committed; });
+    return given;
+  }
+  Sequence receive(const EventBody& body) { return receive(body.text()); }
+  // The same body again, as the intake appends it when it knows where the first one is.
+  void receive_reference(const std::string& body, Sequence first) {
+    log_.append({kRupa, clock_.now(), false, {}, sha256(body), "", first}, [](Result<Sequence>) {});
+  }
+
+  void run() {
+    while (*sync_.step()) {
+    }
+  }
+  void connect(const char* practitioner, const char* clinic, const char* vendor = "") {
+    const auto connected = sync::connect(
+        *views_, {AppPractitionerId(practitioner), kRupa, ClinicId(clinic), PractitionerId(vendor)}, clock_.now());
+    ASSERT_TRUE(connected.has_value());
+  }
+
+  std::vector<store::FeedRow> feed(const char* practitioner) {
+    const auto snapshot = views_->snapshot();
+    const auto row = snapshot->practitioner(AppPractitionerId(practitioner));
+    return row ? snapshot->feed(row->key, 0, 100'000) : std::vector<store::FeedRow>{};
+  }
+  std::string reason_of(const char* event) {
+    const auto row = views_->snapshot()->event(kRupa, EventId(event));
+    return row ? std::string(row->outcome == store::Outcome::kWaiting ? orders::name_of(row->reason)
+                                                                      : store::name_of(row->outcome))
+               : "none";
+  }
+  std::string dump() {
+    std::string text;
+    views_->snapshot()->dump([&](std::string_view line) {
+      text += line;
+      text += '\n';
+      return true;
+    });
+    return text;
+  }
+  RebuildReport rebuild() {
+    auto scratch = std::move(*store::open_memory_views());
+    auto report = verify_rebuild(log_, *views_, *scratch, {}, {});
+    EXPECT_TRUE(report.has_value()) << report.error().text();
+    return report.value_or(RebuildReport{{}, 0, 999, {}});
+  }
+
+  store::MemoryLog& log() { return log_; }
+  store::Views& views() { return *views_; }
+  Sync& sync() { return sync_; }
+  runtime::ManualClock& clock() { return clock_; }
+
+ private:
+  static SyncOptions options(std::size_t backfill_chunk) {
+    SyncOptions options;
+    options.backfill_chunk = backfill_chunk;
+    return options;
+  }
+
+  runtime::ManualClock clock_{Timestamp::from_seconds(1'800'000'000)};
+  runtime::Metrics metrics_;
+  store::MemoryLog log_;
+  std::unique_ptr<store::Views> views_;
+  Sync sync_;
+};
+
+std::string shown(const std::vector<store::FeedRow>& feed) {
+  std::string text;
+  for (const auto& item : feed) {
+    const auto& notice = item.entry.notice;
+    text += (text.empty() ? "" : " ") + item.order.text();
+    if (notice.kind == orders::Notice::Kind::kResult)
+      text += "/" + notice.test.text() + "v" + std::to_string(notice.version);
+    if (!item.current) text += "(late)";
+    if (item.backfill) text += "(backfill)";
+  }
+  return text;
+}
+
+TEST(Sync, an_order_reaches_every_practitioner_of_its_clinic_and_nobody_else) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.connect("ben", "cli_1");
+  pipeline.connect("carla", "cli_2");
+  pipeline.receive(EventBody("evt_1").test("t1"));
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").test("t1", "A"));
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1 ord_1/t1v1");
+  EXPECT_EQ(shown(pipeline.feed("ben")), "ord_1 ord_1/t1v1");
+  EXPECT_EQ(shown(pipeline.feed("carla")), "");
+  EXPECT_EQ(pipeline.reason_of("evt_2"), "synced");
+}
+
+TEST(Sync, a_duplicate_adds_a_receipt_and_no_item) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  const std::string body = EventBody("evt_1").test("t1", "A").text();
+  const Sequence first = pipeline.receive(body);
+  pipeline.receive(body);
+  pipeline.receive_reference(body, first);
+  pipeline.run();
+  EXPECT_EQ(pipeline.feed("anna").size(), 1U);
+  EXPECT_EQ(pipeline.views().snapshot()->receipts(first).size(), 2U);
+  EXPECT_EQ(pipeline.views().snapshot()->totals().duplicates, 2);
+}
+
+TEST(Sync, the_same_id_with_another_body_is_kept_apart_and_marked) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  const Sequence first = pipeline.receive(EventBody("evt_1").test("t1", "A"));
+  const std::string other = EventBody("evt_1").test("t1", "B").text();
+  const Sequence second = pipeline.receive(other);
+  pipeline.receive_reference(other, second);
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1/t1v1");
+  const auto receipts = pipeline.views().snapshot()->receipts(first);
+  ASSERT_EQ(receipts.size(), 2U);
+  EXPECT_EQ(receipts[0].kind, store::ReceiptKind::kConflict);
+  EXPECT_EQ(receipts[1].kind, store::ReceiptKind::kConflict)
+      << "a reference to the quarantined body is no duplicate of the applied one";
+  EXPECT_TRUE(pipeline.views().snapshot()->event(kRupa, EventId("evt_1"))->flags.has(orders::Flag::kConflict));
+}
+
+TEST(Sync, the_same_event_id_of_two_sources_is_two_events) {
+  Pipeline pipeline;
+  pipeline.receive(EventBody("evt_1").text(), kRupa);
+  pipeline.receive(EventBody("evt_1").text(), SourceId("other"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.views().snapshot()->events_named(EventId("evt_1")).size(), 2U);
+}
+
+TEST(Sync, what_no_order_can_be_read_from_is_kept_with_its_outcome) {
+  Pipeline pipeline;
+  pipeline.receive("not json");
+  pipeline.receive(EventBody("evt_1").type("order.shipped"));
+  pipeline.receive(R"({"id":"evt_2","type":"order.new_result"})");
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of(sha256("not json").hex().c_str()), "unreadable");
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "unknown_type");
+  EXPECT_EQ(pipeline.reason_of("evt_2"), "unreadable");
+}
+
+TEST(Sync, what_was_parked_is_given_once_somebody_connects) {
+  Pipeline pipeline;
+  pipeline.receive(EventBody("evt_1").test("t1", "A"));
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").test("t1", "B"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "nobody_connected");
+  pipeline.connect("anna", "cli_1");
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1/t1v1(late)(backfill) ord_1/t1v2(backfill)");
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "synced");
+  EXPECT_EQ(pipeline.reason_of("evt_2"), "synced");
+}
+
+TEST(Sync, a_later_connection_gets_the_clinics_current_results) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.receive(EventBody("evt_1").test("t1", "A").test("t2"));
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").test("t1", "B").test("t2", "X"));
+  pipeline.receive(EventBody("evt_3").order("ord_2"));
+  pipeline.run();
+  pipeline.connect("ben", "cli_1");
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("ben")), "ord_1/t1v2(backfill) ord_1/t2v1(backfill) ord_2(backfill)");
+}
+
+TEST(Sync, connecting_again_changes_nothing_and_a_new_connection_after_a_disconnect_starts_anew) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.receive(EventBody("evt_1").test("t1", "A"));
+  pipeline.run();
+  pipeline.connect("anna", "cli_1");
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1/t1v1");
+  ASSERT_TRUE(disconnect(pipeline.views(), {AppPractitionerId("anna"), {}, {}}, pipeline.clock().now()).has_value());
+  EXPECT_EQ(shown(pipeline.feed("anna")), "");
+  pipeline.connect("anna", "cli_1");
+  pipeline.run();
+  const auto feed = pipeline.feed("anna");
+  EXPECT_EQ(shown(feed), "ord_1/t1v1(backfill)");
+  EXPECT_EQ(feed.front().position, 2) << "positions go on; none is given twice";
+}
+
+TEST(Sync, an_event_that_arrives_while_a_backfill_is_on_its_way_is_given_once) {
+  Pipeline pipeline(1);
+  for (const char* order : {"ord_1", "ord_2", "ord_3"}) {
+    pipeline.receive(EventBody(std::string("evt_") + order).order(order).test("t1", "A"));
+  }
+  pipeline.run();
+  pipeline.connect("anna", "cli_1");
+  ASSERT_TRUE(*pipeline.sync().step());  // the first chunk: one order
+  pipeline.receive(EventBody("evt_new").order("ord_3").at("2026-01-02T10:00:00Z").test("t1", "B"));
+  pipeline.run();
+  auto feed = pipeline.feed("anna");
+  std::set<std::int64_t> entries;
+  for (const auto& item : feed) EXPECT_TRUE(entries.insert(item.entry.key.value).second) << "given twice";
+  EXPECT_EQ(shown(feed), "ord_1/t1v1(backfill) ord_3/t1v2 ord_2/t1v1(backfill) ord_3/t1v1(late)(backfill)");
+}
+
+TEST(Sync, an_order_without_a_clinic_waits_until_an_event_or_a_connection_tells_it) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.receive(EventBody("evt_1").by("pra_7").test("t1", "A"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "unknown_clinic");
+  pipeline.receive(EventBody("evt_2").order("ord_2").by("pra_7", "cli_1"));
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_2 ord_1/t1v1");
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "synced");
+
+  Pipeline other;
+  other.receive(EventBody("evt_1").by("pra_7").test("t1", "A"));
+  other.run();
+  other.connect("anna", "cli_1", "pra_7");
+  other.run();
+  EXPECT_EQ(shown(other.feed("anna")), "ord_1/t1v1");
+}
+
+TEST(Sync, a_practitioner_of_two_clinics_is_ambiguous) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.receive(EventBody("evt_1").order("ord_1").by("pra_7", "cli_1"));
+  pipeline.receive(EventBody("evt_2").order("ord_2").by("pra_7", "cli_2"));
+  pipeline.receive(EventBody("evt_3").order("ord_3").by("pra_7"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of("evt_3"), "ambiguous_clinic");
+  const auto matched =
+      match(pipeline.views(), pipeline.log(), kRupa, EventId("evt_3"), ClinicId("cli_1"), pipeline.clock().now());
+  ASSERT_TRUE(matched.has_value());
+  EXPECT_EQ(matched->items, 1U);
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1 ord_3");
+  EXPECT_EQ(pipeline.reason_of("evt_3"), "synced");
+}
+
+TEST(Sync, a_delivered_orders_clinic_does_not_change_without_an_operator) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.connect("carla", "cli_2");
+  pipeline.receive(EventBody("evt_1").by("pra_1", "cli_1").test("t1", "A"));
+  pipeline.run();
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").by("pra_2", "cli_2").test("t1", "B"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of("evt_2"), "clinic_changed");
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_1/t1v1");
+  EXPECT_EQ(shown(pipeline.feed("carla")), "");
+  EXPECT_EQ(pipeline.rebuild().differences, 0U);
+
+  ASSERT_TRUE(
+      match(pipeline.views(), pipeline.log(), kRupa, EventId("evt_2"), ClinicId("cli_2"), pipeline.clock().now())
+          .has_value());
+  EXPECT_EQ(shown(pipeline.feed("anna")), "") << "the order is no longer of her clinic";
+  EXPECT_EQ(shown(pipeline.feed("carla")), "ord_1/t1v1(late) ord_1/t1v2");
+  EXPECT_EQ(pipeline.rebuild().differences, 0U);
+}
+
+TEST(Sync, matching_what_does_not_wait_is_refused) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.receive(EventBody("evt_1"));
+  pipeline.run();
+  const auto now = pipeline.clock().now();
+  EXPECT_EQ(match(pipeline.views(), pipeline.log(), kRupa, EventId("evt_1"), ClinicId("cli_2"), now).error().code,
+            "not_waiting");
+  EXPECT_EQ(match(pipeline.views(), pipeline.log(), kRupa, EventId("evt_x"), ClinicId("cli_2"), now).error().code,
+            "not_found");
+}
+
+TEST(Sync, positions_are_gapless_per_practitioner) {
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  pipeline.connect("anna", "cli_2");
+  for (int i = 0; i < 50; ++i) {
+    pipeline.receive(
+        EventBody("evt_" + std::to_string(i)).order("ord_" + std::to_string(i)).by("pra_1", i % 2 ? "cli_1" : "cli_2"));
+    if (i % 7 == 0) pipeline.run();
+  }
+  pipeline.run();
+  const auto feed = pipeline.feed("anna");
+  ASSERT_EQ(feed.size(), 50U);
+  for (std::size_t i = 0; i < feed.size(); ++i) EXPECT_EQ(feed[i].position, static_cast<std::int64_t>(i) + 1);
+}
+
+TEST(Sync, views_of_another_log_or_ahead_of_it_are_refused) {
+  Pipeline pipeline;
+  pipeline.receive(EventBody("evt_1"));
+  pipeline.run();
+  store::MemoryLog::Options named;
+  named.id = "another";
+  store::MemoryLog another(named);
+  runtime::Metrics metrics;
+  EXPECT_EQ(Sync(another, pipeline.views(), pipeline.clock(), metrics, {}).check().error().code, "foreign_log");
+  store::MemoryLog shorter;
+  runtime::Metrics more_metrics;
+  EXPECT_EQ(Sync(shorter, pipeline.views(), pipeline.clock(), more_metrics, {}).check().error().code, "views_ahead");
+}
+
+// A set of events of a few orders; each order keeps its clinic, some events do not name it.
+std::vector<std::string> some_bodies() {
+  std::vector<std::string> bodies;
+  const int count = *rc::gen::inRange(1, 20);
+  for (int i = 0; i < count; ++i) {
+    const int order = *rc::gen::inRange(1, 4);
+    EventBody body("evt_" + std::to_string(i));
+    body.order("ord_" + std::to_string(order)).at("2026-01-01T10:00:0" + std::to_string(*rc::gen::inRange(0, 5)) + "Z");
+    const std::string number = std::to_string(order);
+    *rc::gen::inRange(0, 4) == 0 ? body.by("pra_" + number) : body.by("pra_" + number, "cli_" + number);
+    body.status(*rc::gen::element<std::string>("In Progress", "Completed"));
+    for (const char* test : {"t1", "t2"}) {
+      if (*rc::gen::arbitrary<bool>()) body.test(number + test, *rc::gen::element<std::string>("", "A", "B"));
+    }
+    bodies.push_back(body.text());
+  }
+  return bodies;
+}
+
+// The same bodies in another order, some of them several times.
+std::vector<std::string> shuffled_with_duplicates(std::vector<std::string> bodies) {
+  const auto originals = bodies;
+  const int extra = *rc::gen::inRange(0, 10);
+  for (int i = 0; i < extra; ++i) bodies.push_back(*rc::gen::elementOf(originals));
+  for (std::size_t i = bodies.size(); i > 1; --i)
+    std::swap(bodies[i - 1], bodies[*rc::gen::inRange<std::size_t>(0, i)]);
+  return bodies;
+}
+
+RC_GTEST_PROP(Sync, any_permutation_and_duplication_gives_the_same_views_and_equals_a_rebuild, ()) {
+  const auto bodies = some_bodies();
+  Pipeline straight;
+  Pipeline shuffled;
+  for (auto* pipeline : {&straight, &shuffled}) {
+    pipeline->connect("anna", "cli_1");
+    pipeline->connect("ben", "cli_2");
+  }
+  for (const auto& body : bodies) straight.receive(body);
+  straight.run();
+  for (const auto& body : shuffled_with_duplicates(bodies)) {
+    shuffled.receive(body);
+    if (*rc::gen::inRange(0, 3) == 0) shuffled.run();
+  }
+  shuffled.run();
+  RC_ASSERT(straight.dump() == shuffled.dump());
+  RC_ASSERT(straight.rebuild().differences == 0U);
+  RC_ASSERT(shuffled.rebuild().differences == 0U);
+  RC_ASSERT(shuffled.rebuild().lines > 0U);
+}
+
+RC_GTEST_PROP(Sync, whenever_somebody_connects_they_end_up_with_every_current_result_once, ()) {
+  Pipeline pipeline(1);
+  const auto bodies = some_bodies();
+  const auto connect_at = *rc::gen::inRange<std::size_t>(0, bodies.size() + 1);
+  for (std::size_t i = 0; i <= bodies.size(); ++i) {
+    if (i == connect_at) pipeline.connect("anna", "cli_1");
+    if (i == bodies.size()) break;
+    pipeline.receive(bodies[i]);
+    if (*rc::gen::arbitrary<bool>()) (void)*pipeline.sync().step();
+  }
+  pipeline.run();
+  std::set<std::int64_t> entries;
+  std::map<std::string, int> last_current;
+  for (const auto& item : pipeline.feed("anna")) {
+    RC_ASSERT(item.connection.clinic.text() == "cli_1");
+    RC_ASSERT(entries.insert(item.entry.key.value).second);
+    if (item.entry.notice.kind == orders::Notice::Kind::kResult)
+      last_current[item.entry.notice.test.text()] |= 1 << item.entry.notice.version;
+  }
+  const auto order = pipeline.views().snapshot()->order(kRupa, OrderId("ord_1"));
+  if (!order || order->row.clinic.text() != "cli_1") return;
+  for (const auto& test : order->history.tests) {
+    if (test.current() != 0) RC_ASSERT((last_current[test.id.text()] & (1 << test.current())) != 0);
+  }
+}
+
+}  // namespace
+}  // namespace resultsync::sync
