@@ -1,0 +1,44 @@
+// Where a reader stands, as text that it passes back unchanged. Opaque to it, made of [A-Za-z0-9._-] only. Pure.
+//
+//   f1.<feed epoch>.<practitioner>.<position>   a place in one practitioner's feed; the first two as 16 digits of a
+//   SHA-256 p1.<list>.<place>                           the end of a page of one list
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/sequence.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::api {
+
+inline constexpr std::size_t kCursorBytesMax = 512;
+
+struct FeedCursor {
+  std::string epoch;          // 16 hexadecimal digits: which life of the store gave it out
+  std::string practitioner;   // 16 hexadecimal digits: whose feed it is a place in
+  std::int64_t position = 0;  // the last item that was read; 0 before the first
+  bool operator==(const FeedCursor&) const = default;
+
+  // Whether it is a place in this feed at all; only then does its position mean anything.
+  [[nodiscard]] bool is_of(std::string_view feed_epoch, const AppPractitionerId& id) const;
+};
+FeedCursor feed_cursor(std::string_view feed_epoch, const AppPractitionerId& id, std::int64_t position);
+std::string format(const FeedCursor& cursor);
+// Nothing for any text that format() does not make.
+std::optional<FeedCursor> parse_feed_cursor(std::string_view text);
+
+// The ends of pages. Each list has its own letter, so that a cursor of another list is refused rather than misread.
+std::string format_event_cursor(Sequence record);
+std::optional<Sequence> parse_event_cursor(std::string_view text);
+std::string format_unmatched_cursor(Sequence record);
+std::optional<Sequence> parse_unmatched_cursor(std::string_view text);
+std::string format_order_cursor(const store::OrderPlace& place);
+std::optional<store::OrderPlace> parse_order_cursor(std::string_view text);
+std::string format_practitioner_cursor(const AppPractitionerId& id);
+std::optional<AppPractitionerId> parse_practitioner_cursor(std::string_view text);
+
+}  // namespace resultsync::api

@@ -1,0 +1,93 @@
+#include "api/feed_item.hpp"
+
+#include "api/service.hpp"
+#include "base/digest.hpp"
+
+namespace resultsync::api {
+namespace {
+
+using orders::Notice;
+
+void write_side(JsonWriter& json, std::string_view name, const std::string& value) {
+  json.key(name);
+  if (value.size() <= kShownValueBytesMax) {
+    json.raw(value);
+    return;
+  }
+  json.begin_object().member("sha256", sha256(value).hex()).member("bytes", std::uint64_t{value.size()}).end_object();
+}
+
+// What differs from the event before, or null where one of the two bodies cannot be read.
+void write_changes_of(JsonWriter& json, const Notice& notice, const Body& body, Bodies& bodies) {
+  json.key("changes");
+  const auto before = notice.previous.value == 0 ? std::make_shared<const Body>() : bodies.of(notice.previous);
+  if (!body.unavailable.empty() || !before->unavailable.empty()) {
+    json.null();
+    return;
+  }
+  write_changes(json, notice.kind == Notice::Kind::kResult
+                          ? orders::content_changes(before->bytes, body.bytes, notice.test)
+                          : orders::order_changes(before->bytes, body.bytes));
+}
+
+void write_result(JsonWriter& json, const Notice& notice, const std::string& ordered_test) {
+  json.member("ordered_test_id", notice.test.text()).key("ordered_test").raw(ordered_test);
+  json.key("result").begin_object().member("version", notice.version).member("current_version", notice.current_version);
+  json.key("previous_version");
+  notice.previous_version == 0 ? json.null() : json.number(notice.previous_version);
+  json.end_object();
+}
+
+// The patient and the resources as they are in the event; null where its body cannot be read.
+struct Shown {
+  std::string patient;
+  orders::Resources resources;
+};
+Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTestId& test) {
+  if (!body.unavailable.empty()) return {};
+  const auto decoded = orders::decode_event(body.bytes, event.body);
+  return {decoded.order ? decoded.order->patient.text() : std::string{}, orders::resources_of(body.bytes, test)};
+}
+
+}  // namespace
+
+void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies) {
+  const auto& [row, event, cursor] = item;
+  const Notice& notice = row.entry.notice;
+  const bool is_result = notice.kind == Notice::Kind::kResult;
+  const auto body = bodies.of(notice.record);
+  const Shown shown = shown_by(*body, event, is_result ? notice.test : OrderedTestId{});
+
+  json.begin_object()
+      .member("cursor", cursor)
+      .member("type", is_result ? "result" : "order")
+      .member("event_id", event.id.text())
+      .member("source", event.source.text())
+      .member("current", row.current)
+      .member("backfill", row.backfill);
+  json.key("practitioner").begin_object().member("id", practitioner.text());
+  id_member(json, "vendor_practitioner_id", row.connection.vendor_practitioner.text());
+  json.end_object().member("clinic_id", row.connection.clinic.text());
+  id_member(json, "patient_id", shown.patient);
+  json.member("order_id", row.order.text()).key("order").raw(shown.resources.order);
+  if (is_result) write_result(json, notice, shown.resources.ordered_test);
+  write_changes_of(json, notice, *body, bodies);
+  time_member(json, "created_at", event.created_at);
+  time_member(json, "received_at", event.received_at);
+  time_member(json, "issued_at", row.issued_at);
+  if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
+  json.end_object();
+}
+
+void write_changes(JsonWriter& json, const std::vector<orders::MemberChange>& changes) {
+  json.begin_array();
+  for (const orders::MemberChange& change : changes) {
+    json.begin_object().member("member", change.member);
+    write_side(json, "from", change.from);
+    write_side(json, "to", change.to);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace resultsync::api

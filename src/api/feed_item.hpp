@@ -1,0 +1,26 @@
+// One feed item as JSON: what an application is told of one event. docs/reference/http.md explains each member; none is
+// ever taken away or given another meaning within /v1.
+#pragma once
+
+#include <string>
+
+#include "api/bodies.hpp"
+#include "base/json_writer.hpp"
+#include "orders/decode.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::api {
+
+inline constexpr std::size_t kShownValueBytesMax = 16 * 1024;  // of one side of a change; beyond: its digest and size
+
+struct FeedItem {
+  store::FeedRow row;
+  store::EventRow event;  // that the item comes from
+  std::string cursor;     // to read on after this item
+};
+void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);
+
+// [{"member", "from", "to"}]
+void write_changes(JsonWriter& json, const std::vector<orders::MemberChange>& changes);
+
+}  // namespace resultsync::api

@@ -1,0 +1,66 @@
+#include "api/route.hpp"
+
+#include <optional>
+
+#include "http/target.hpp"
+
+namespace resultsync::api {
+namespace {
+
+std::vector<std::string_view> segments_of(std::string_view path) {
+  std::vector<std::string_view> segments;
+  std::size_t start = 0;
+  while (true) {
+    const std::size_t end = path.find('/', start);
+    segments.push_back(path.substr(start, end - start));
+    if (end == std::string_view::npos) return segments;
+    start = end + 1;
+  }
+}
+
+bool is_variable(std::string_view segment) {
+  return segment.starts_with('{');
+}
+
+// What stands at the variables of `pattern`; nothing if the path is another one. An empty segment is never a value.
+std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& path) {
+  const auto expected = segments_of(pattern);
+  if (expected.size() != path.size()) return std::nullopt;
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (is_variable(expected[i])) {
+      if (path[i].empty()) return std::nullopt;
+      values.push_back(path[i]);
+    } else if (expected[i] != path[i]) {
+      return std::nullopt;
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+Found find_route(std::span<const Route> table, std::string_view method, std::string_view raw_path) {
+  Found found;
+  std::vector<std::string> path;
+  for (const std::string_view segment : segments_of(raw_path)) {
+    auto decoded = http::decode_path(segment);
+    if (!decoded) return found;
+    path.push_back(std::move(*decoded));
+  }
+  const std::string_view wanted = method == "HEAD" ? "GET" : method;
+  for (const Route& route : table) {
+    auto values = match(route.pattern, path);
+    if (!values) continue;
+    if (route.method == wanted) {
+      found.route = &route;
+      found.path = std::move(*values);
+      return found;
+    }
+    found.allow += (found.allow.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") found.allow += ", HEAD";
+  }
+  return found;
+}
+
+}  // namespace resultsync::api

@@ -1,0 +1,86 @@
+// One table of routes: routing, 404, 405 with Allow, authorization, the known parameters and the check against
+// openapi.yaml are all made from it. A route without a scope cannot be written down.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/parameters.hpp"
+#include "api/problem.hpp"
+#include "base/ids.hpp"
+#include "http/message.hpp"
+
+namespace resultsync::api {
+
+struct Service;
+
+// Who may call a route.
+enum class Scope {
+  kOpen,   // anybody who reaches the listener: health, metrics, the description of the API
+  kAdmin,  // the bearer of the admin key
+};
+
+// Where a route's function runs. What reads the store blocks, and must not hold up an event loop.
+enum class RunsOn { kEventLoop, kWorkers };
+
+// A request that was routed and authorized.
+struct Call {
+  std::vector<std::string> path;  // what stands in the `{…}` of the pattern, each percent-decoded once
+  Parameters parameters;
+  std::string body;
+};
+
+// "Nothing yet": the request is parked, without a thread, until the practitioner's feed goes beyond `seen` or
+// `patience` is over.
+struct Wait {
+  AppPractitionerId practitioner;
+  std::int64_t seen = 0;
+  std::uint64_t generation = 0;  // FeedWaiters::generation() from before the feed was looked at
+  std::chrono::seconds patience{0};
+  http::Response empty;  // the answer if nothing comes
+};
+
+using Reply = std::variant<http::Response, Problem, Wait>;
+using Serve = Reply (*)(Service& service, const Call& call);
+
+class Route {
+ public:
+  // `pattern` as in OpenAPI: "/v1/orders/{id}". `query` names every parameter that the route knows.
+  Route(std::string_view method, std::string_view pattern, Scope scope, RunsOn runs_on, Serve serve,
+        std::string_view summary, std::initializer_list<std::string_view> query = {})
+      : method(method),
+        pattern(pattern),
+        scope(scope),
+        runs_on(runs_on),
+        serve(serve),
+        summary(summary),
+        query(query) {}
+
+  std::string_view method;
+  std::string_view pattern;
+  Scope scope;
+  RunsOn runs_on;
+  Serve serve;
+  std::string_view summary;
+  std::vector<std::string_view> query;
+};
+
+// The table itself, in the order of the documentation.
+std::span<const Route> routes();
+
+struct Found {
+  const Route* route = nullptr;  // null: 404, or 405 if `allow` says what would be allowed
+  std::vector<std::string> path;
+  std::string allow;
+};
+// `raw_path` is still encoded: it is split at `/` first and each segment decoded once, so that an id may hold a slash
+// as %2F. A HEAD is routed as a GET (the listener leaves the body out).
+Found find_route(std::span<const Route> table, std::string_view method, std::string_view raw_path);
+
+}  // namespace resultsync::api

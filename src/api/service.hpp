@@ -1,0 +1,65 @@
+// What the functions of the routes work with.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/api.hpp"
+#include "api/problem.hpp"
+#include "api/route.hpp"
+#include "base/json_writer.hpp"
+#include "base/timestamp.hpp"
+
+namespace resultsync::api {
+
+struct Service {
+  const ApiContext& context;
+  std::chrono::steady_clock::time_point started;
+  std::function<std::uint64_t()> feed_generation;  // before a look at a feed that may end in a Wait
+  std::function<void()> changed;                   // connections or matches changed: feeds and backfills may have work
+};
+
+http::Response json_response(int status, JsonWriter& json);
+
+// A member that is null where there is nothing to say: an empty id, an unknown time.
+void id_member(JsonWriter& json, std::string_view name, const std::string& id);
+void time_member(JsonWriter& json, std::string_view name, Timestamp time);
+
+// The source named by a parameter or member, or else the only or default one. The Problem names those that there are.
+Checked<SourceId> chosen_source(const ApiContext& context, const std::optional<std::string>& named);
+MemberError unknown_source(const ApiContext& context);
+// A parameter `source` that narrows; nothing if it is absent.
+Checked<std::optional<SourceId>> source_filter(const ApiContext& context, const Parameters& parameters);
+
+// The practitioner, if one is connected under this id. Problem: 404 `unknown_practitioner`.
+Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id);
+
+// The event of this id, of `source` where one is given. Problems: 404 `unknown_event`, 409 `ambiguous_id` with the
+// sources.
+Checked<store::EventRow> named_event(store::ViewsSnapshot& snapshot, const std::string& id,
+                                     const std::optional<SourceId>& source);
+
+// Routes, by the file they are in.
+Reply put_practitioner(Service& service, const Call& call);
+Reply get_practitioner(Service& service, const Call& call);
+Reply delete_practitioner(Service& service, const Call& call);
+Reply list_practitioners(Service& service, const Call& call);
+Reply get_feed(Service& service, const Call& call);
+Reply list_events(Service& service, const Call& call);
+Reply get_event(Service& service, const Call& call);
+Reply get_event_body(Service& service, const Call& call);
+Reply list_orders(Service& service, const Call& call);
+Reply get_order(Service& service, const Call& call);
+Reply list_unmatched(Service& service, const Call& call);
+Reply match_unmatched(Service& service, const Call& call);
+Reply get_status(Service& service, const Call& call);
+Reply livez(Service& service, const Call& call);
+Reply readyz(Service& service, const Call& call);
+Reply get_metrics(Service& service, const Call& call);
+Reply get_openapi(Service& service, const Call& call);
+
+}  // namespace resultsync::api
