@@ -1,0 +1,223 @@
+#include "results/interpret.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "base/encoding.hpp"
+#include "results/json.hpp"
+#include "results/testing.hpp"
+
+namespace resultsync::results {
+namespace {
+
+using testing::interpret_text;
+using testing::message_of;
+using testing::report_of;
+using testing::results_of;
+
+TEST(Interpret, an_order_becomes_a_report) {
+  const Interpretation result = interpret_text(
+      message_of({"ORC|RE|P-1^APP|F-1^LAB|G-1||||||||1234^Example^Orla^^^Dr.^^^NPI&2.16.840.1.113883.4.6&ISO",
+                  "NTE|1|L|about the order",
+                  "OBR|1|||24323-8^Panel^LN|||20240430080000|20240430080500|||||fasting|20240430100000||||||||"
+                  "20240501110000||CH|F",
+                  "NTE|1|L|about the report",
+                  "OBX|1|NM|2823-3^Potassium^LN^K^Potassium^L||4.1|mmol/"
+                  "L^^UCUM|3.5-5.0|N|||F|||20240430080000-0500||||ANALYZER^^1.2.3^ISO|"
+                  "20240430113000||||North Lab^D^^^^CLIA&2.16.840.1.113883.4.7&ISO^XX^^^05D0000000|1 Main "
+                  "St^^Town^NY^10001|77^Director^Dana",
+                  "NTE|1|L|about the result", "NTE|2|L|in two parts",
+                  "SPM|1|S-1&APP^S-2&LAB||119297000^Blood^SCT|||||||||||||20240430080000^20240430080100|20240430100000",
+                  "NTE|1|L|about the specimen"}));
+  ASSERT_EQ(result.reports.size(), 1U);
+  const Report& report = result.reports[0];
+  EXPECT_EQ(report.placer.id, "P-1");
+  EXPECT_EQ(report.filler.id, "F-1");
+  EXPECT_EQ(report.group.id, "G-1");
+  EXPECT_EQ(report.orderers.at(0).name.display(), "Dr. Orla Example");
+  EXPECT_EQ(report.orderers[0].identifiers.at(0).authority_id, "2.16.840.1.113883.4.6");
+  EXPECT_EQ(report.status->status, Status::final);
+  EXPECT_EQ(report.issued.iso(report.zone), "2024-05-01T11:00:00-05:00");
+  EXPECT_EQ(report.issued.iso(), "2024-05-01T11:00:00");
+  ASSERT_EQ(report.notes.size(), 2U);
+  EXPECT_EQ(report.notes[0].text, "about the order");
+  ASSERT_EQ(report.observations.size(), 1U);
+  const Observation& potassium = report.observations[0];
+  EXPECT_EQ(potassium.notes.size(), 2U);
+  EXPECT_EQ(potassium.code.codings.size(), 2U);
+  EXPECT_EQ(potassium.performer.identifier.id, "05D0000000");
+  EXPECT_EQ(potassium.performer.director.name.family, "Director");
+  EXPECT_EQ(potassium.devices.at(0).id, "ANALYZER");
+  EXPECT_EQ(report.performer.name, "North Lab");
+  ASSERT_EQ(report.specimens.size(), 1U);
+  EXPECT_EQ(report.specimens[0].filler.id, "S-2");
+  EXPECT_EQ(report.specimens[0].notes.at(0).text, "about the specimen");
+  EXPECT_EQ(potassium.specimen, 0U);
+  EXPECT_EQ(result.patients.at(0).names.at(0).family, "Example");
+  EXPECT_TRUE(result.account.balanced());
+  EXPECT_TRUE(result.account.unused.empty());
+}
+
+TEST(Interpret, a_text_over_many_obx_is_one_observation) {
+  const Interpretation result =
+      results_of({"OBX|1|TX|11502-2^Report^LN|1|one||||||F", "OBX|2|TX|11502-2^Report^LN|1|||||||F",
+                  "OBX|3|TX|11502-2^Report^LN|1|three||||||F", "OBX|4|TX|11502-2^Report^LN|2|other||||||F",
+                  "OBX|5|TX|11502-2^Report^LN|1|changed||||||C"});
+  const Report& report = result.reports.at(0);
+  ASSERT_EQ(report.observations.size(), 3U);
+  EXPECT_EQ(report.observations[0].values.at(0).text, "one\n\nthree");
+  EXPECT_EQ(report.observations[0].segments.size(), 3U);
+  EXPECT_EQ(report.observations[2].status->status, Status::corrected);
+  EXPECT_EQ(result.account.obx_in, 5U);
+  EXPECT_EQ(result.account.observations, 5U);
+}
+
+TEST(Interpret, numbers_and_texts_of_two_orders_are_never_joined) {
+  EXPECT_EQ(report_of({"OBX|1|NM|1^a^L||1||||||F", "OBX|2|NM|1^a^L||2||||||F"}).observations.size(), 2U);
+  const Interpretation result =
+      results_of({"OBX|1|TX|1^a^L||one||||||F", "OBR|2|P-2|F-2|9^Other^L", "OBX|1|TX|1^a^L||two||||||F"});
+  ASSERT_EQ(result.reports.size(), 2U);
+  EXPECT_EQ(result.reports[1].observations.at(0).values.at(0).text, "two");
+}
+
+TEST(Interpret, susceptibilities_find_their_organism) {
+  const Interpretation result = interpret_text(message_of(
+      {"OBR|1|P-1|F-1|630-4^Urine culture^LN", "OBX|1|CWE|634-6^Bacteria^LN|1|112283007^E. coli^SCT||||||F",
+       "OBX|2|CWE|634-6^Bacteria^LN|2|9875009^Proteus^SCT||||||F", "OBX|3|ST|564-5^Colony count^LN|2.1|>100000||||||F",
+       "OBR|2|P-1|F-2|29576-6^Susceptibility^LN||||||||||||||||||||||634-6&Bacteria&LN^2^Proteus|||P-1^F-1",
+       "OBX|1|SN|18864-9^Ampicillin^LN||<=^2|ug/mL|||R|||F"}));
+  ASSERT_EQ(result.reports.size(), 2U);
+  const ParentLink& link = result.reports[1].parent;
+  EXPECT_EQ(link.filler.id, "F-1");
+  EXPECT_EQ(link.value, "Proteus");
+  EXPECT_EQ(link.report, 0U);
+  EXPECT_EQ(link.in_report, 1U);
+  EXPECT_EQ(result.reports[0].observations.at(2).parent, 1U);
+  EXPECT_EQ(result.reports[0].observations.at(1).parent, kNone);
+}
+
+TEST(Interpret, obx_of_patient_and_specimen_are_told_apart) {
+  std::string text = message_of({"OBX|1|NM|30525-0^Age^LN||44|a|||||F", "PV1|1|O", "OBR|1|P|F|1^t^L",
+                                 "OBX|1|NM|2^b^L||1||||||F", "SPM|1|^S-1||BLD", "OBX|1|ST|3^color^L||red||||||F"});
+  const Interpretation result = interpret_text(text);
+  EXPECT_EQ(result.patient_observations.size(), 1U);
+  ASSERT_EQ(result.reports.at(0).observations.size(), 2U);
+  EXPECT_EQ(result.reports[0].observations[1].about, Observation::About::specimen);
+  EXPECT_EQ(result.reports[0].observations[1].specimen, 0U);
+  EXPECT_EQ(result.account.observations, 3U);
+  ASSERT_EQ(result.account.unused.size(), 1U);
+  EXPECT_EQ(result.account.unused[0].segment, "PV1");
+}
+
+TEST(Interpret, what_is_not_used_is_listed_with_a_reason) {
+  const Interpretation result =
+      results_of({"OBX|1|NM|||||||||", "ZPS|1|x", "DG1|1", "QQQ|1", "OBX|2|NM|1^a^L||5||||||F"});
+  EXPECT_EQ(result.account.obx_in, 2U);
+  EXPECT_EQ(result.account.observations, 1U);
+  ASSERT_EQ(result.account.explained.size(), 1U);
+  EXPECT_EQ(result.account.explained[0].reason, "says_nothing");
+  EXPECT_EQ(result.account.explained[0].index, 3U);
+  ASSERT_EQ(result.account.unused.size(), 3U);
+  EXPECT_EQ(result.account.unused[0].reason, "local_segment");
+  EXPECT_EQ(result.account.unused[1].reason, "not_interpreted");
+  EXPECT_EQ(result.account.unused[2].reason, "unknown_segment");
+}
+
+TEST(Interpret, obx_of_other_messages_are_explained) {
+  const Interpretation result = interpret_text("MSH|^~\\&|||||||ADT^A01|1|P|2.5\rPID|1\rOBX|1|NM|1^Weight^L||70|kg\r");
+  EXPECT_TRUE(result.reports.empty());
+  ASSERT_EQ(result.account.explained.size(), 1U);
+  EXPECT_EQ(result.account.explained[0].reason, "not_a_result_message");
+}
+
+TEST(Interpret, a_message_without_a_header_or_orders_gives_results_too) {
+  const Interpretation result = interpret_text("OBX|1|NM|1^a^L||5||||||F\rNTE|1||note\r");
+  ASSERT_EQ(result.reports.size(), 1U);
+  EXPECT_EQ(result.reports[0].segment, kNone);
+  EXPECT_EQ(result.reports[0].observations.at(0).notes.size(), 1U);
+  EXPECT_TRUE(result.account.balanced());
+}
+
+TEST(Interpret, lines_outside_every_message_are_in_the_account) {
+  const hl7::Reading reading = hl7::read("MSH$^~\\&$$$$$$$ORU^R01\rOBX$1$NM$1$$5\rBTS$1\rOBX|1|NM|1||5\rnothing\r");
+  ASSERT_EQ(reading.messages().size(), 1U);
+  Account account = interpret(reading.messages().front()).account;
+  add_outside(reading, account);
+  EXPECT_EQ(account.obx_in, 2U);
+  EXPECT_EQ(account.explained.at(0).reason, "outside_message");
+  EXPECT_TRUE(account.balanced());
+}
+
+TEST(Interpret, json_is_well_formed_and_holds_no_bytes) {
+  JsonWriter json;
+  write_json(json, results_of({"OBX|1|ED|PDF||^AP^PDF^Base64^" + encode_base64("%PDF-secret") + "||||||F",
+                               "OBX|2|NM|1^a^L||.5|mg/dl|M: 1-2; F: 3-4|L|||F"}));
+  EXPECT_NE(json.text().find("\"number\":0.5"), std::string::npos);
+  EXPECT_EQ(json.text().find("secret"), std::string::npos);
+}
+
+// Lines that begin with OBX and the field separator, counted without the reader.
+std::size_t obx_lines(std::string_view bytes) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < bytes.size();) {
+    if (bytes.substr(at).starts_with("OBX|")) ++count;
+    at = bytes.find_first_of("\r\n", at);
+    at = at == std::string_view::npos ? bytes.size() : at + 1;
+  }
+  return count;
+}
+
+RC_GTEST_PROP(InterpretProperty, every_obx_of_a_damaged_message_is_accounted_for, ()) {
+  static constexpr std::string_view kLines[] = {"PID|1||7",
+                                                "ORC|RE|1|2",
+                                                "OBR|1|P|F|1^t^L|||||||||||||||||||||F",
+                                                "OBX|1|TX|1^a^L||text||||||F",
+                                                "OBX|1|NM|1^a^L|1|5|mg/dl|1-2|H|||F",
+                                                "OBX|",
+                                                "OBX",
+                                                "OBX|||||||||||",
+                                                "NTE|1||n~m",
+                                                "SPM|1|a^b",
+                                                "PV1|1",
+                                                "TXA|1",
+                                                "ZZZ|1",
+                                                "no segment",
+                                                "OBX|1|ED|1||^AP^PDF^Base64^JVBE",
+                                                "MSH|^~\\&|||||||ORU^R01",
+                                                ""};
+  static constexpr std::string_view kTypes[] = {"ORU^R01", "OUL^R22", "ADT^A01", "", "ORU^R30"};
+  std::string bytes =
+      "MSH|^~\\&|||||||" + std::string(kTypes[*rc::gen::inRange<std::size_t>(0, std::size(kTypes))]) + "|1|P|2.5.1\r";
+  for (const int line :
+       *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, static_cast<int>(std::size(kLines))))) {
+    bytes.append(kLines[line]).append(line % 3 == 0 ? "\n" : "\r");
+  }
+  const hl7::Reading reading = hl7::read(bytes);
+  Account total;
+  for (const hl7::Message& message : reading.messages()) {
+    const Interpretation result = interpret(message);
+    RC_ASSERT(result.account.balanced());
+    std::size_t in_observations = 0;
+    for (const Report& report : result.reports) {
+      for (const Observation& observation : report.observations) in_observations += observation.segments.size();
+    }
+    RC_ASSERT(in_observations + result.patient_observations.size() == result.account.observations);
+    total.obx_in += result.account.obx_in;
+  }
+  add_outside(reading, total);
+  RC_ASSERT(total.obx_in == obx_lines(bytes));
+}
+
+RC_GTEST_PROP(InterpretProperty, any_bytes_give_an_interpretation, (const std::string& bytes)) {
+  const hl7::Reading reading = hl7::read("MSH|^~\\&|||||||ORU^R01\rOBX|1|" + bytes);
+  for (const hl7::Message& message : reading.messages()) {
+    const Interpretation result = interpret(message);
+    RC_ASSERT(result.account.balanced());
+    JsonWriter json;
+    write_json(json, result);
+    RC_ASSERT(is_utf8(json.text()));
+  }
+}
+
+}  // namespace
+}  // namespace resultsync::results

@@ -1,0 +1,20 @@
+// Reports, accounts and diffs as JSON, for the console, the API and people. README.md shows the shape by example.
+#pragma once
+
+#include "base/json_writer.hpp"
+#include "results/account.hpp"
+#include "results/interpret.hpp"
+#include "results/report.hpp"
+#include "results/versions.hpp"
+
+namespace resultsync::results {
+
+void write_json(JsonWriter& json,
+                const Interpretation& interpretation);  // header, patients, reports, documents, account
+void write_json(JsonWriter& json, const Report& report);
+void write_json(JsonWriter& json, const Observation& observation);
+void write_json(JsonWriter& json, const Account& account);
+void write_json(JsonWriter& json, const Diff& diff);
+void write_json(JsonWriter& json, const Document& document);  // without its bytes
+
+}  // namespace resultsync::results

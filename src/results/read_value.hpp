@@ -1,0 +1,49 @@
+// OBX-5, and the fields of an OBX in which a text with unescaped field separators has pushed the rest aside.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hl7/message.hpp"
+#include "results/document.hpp"
+#include "results/report.hpp"
+#include "results/value.hpp"
+
+namespace resultsync::results {
+
+// An OBX whose fields are where the standard has them. Some labs do not escape their field separator in texts:
+//
+//   OBX|1|TX|C^comment||see A|B for more||||||F       field 11 is no status, but field 12 is: OBX-5 is `see A|B for
+//   more`
+class ObxFields {
+ public:
+  explicit ObxFields(hl7::Segment segment);
+
+  [[nodiscard]] hl7::Field field(std::uint32_t number) const {
+    return segment_.field(number > 5 ? number + pushed_ : number);
+  }
+  [[nodiscard]] std::string_view raw_value() const;
+  [[nodiscard]] hl7::Segment segment() const { return segment_; }
+  [[nodiscard]] bool pushed() const { return pushed_ > 0; }
+
+ private:
+  hl7::Segment segment_;
+  std::uint32_t pushed_ = 0;
+};
+
+// True for the types whose repetitions and components may be meant as text: ST, TX, FT.
+bool is_text_type(std::string_view type);
+// True for the types that are continued by further OBX: TX, FT.
+bool is_long_text_type(std::string_view type);
+
+// Values go to `observation` (values, value_deleted, problems), files to `documents`, each content once.
+void read_value(const ObxFields& obx, const hl7::Message& message, Observation& observation,
+                std::vector<Document>& documents);
+
+// The text of a field of texts (TX; NTE-3): repetitions are lines of their own (HL7 v2.5.1 §2.A.79), but a repetition
+// separator that follows white space or opens the text is a tilde that was not escaped ("about ~5 mg").
+std::string read_text_lines(const hl7::Segment& segment, std::string_view raw, const hl7::Delimiters& delimiters);
+
+}  // namespace resultsync::results
