@@ -1,0 +1,130 @@
+#include "cli/command.hpp"
+#include "cli/make_commands.hpp"
+
+namespace resultsync::cli {
+namespace {
+
+constexpr CommandEntry kCommands[] = {
+    {"demo", Section::kServer, "See it work: a server, three practitioners and a stream of results, in one command",
+     "Starts a server of its own on this machine, connects three practitioners, sends the network's own sample and "
+     "generated orders\n"
+     "with corrections and duplicates, out of order, and ends with an account of what became of every one of them.\n"
+     "Exits 1 if anything was lost or given twice.",
+     "resultsync demo\nresultsync demo --keep", make_demo},
+    {"serve", Section::kServer, "Run the server in the foreground",
+     "Creates data_dir (mode 0700), its keys and the admin key of the API (data_dir/admin.key) where they do not exist "
+     "yet.\n"
+     "Takes webhooks only once everything before them works. SIGTERM and SIGINT finish what is in hand and end it "
+     "within 10 s; a second\n"
+     "one ends it at once. A failure of the store ends it with exit code 74: nothing is acknowledged that is not "
+     "durable.\n"
+     "Precedence of settings: flag, then RESULTSYNC_* variable, then file, then default.",
+     "resultsync serve --config resultsync.toml\nRESULTSYNC_SERVER_PUBLIC=0.0.0.0:8080 resultsync serve -c "
+     "resultsync.toml",
+     make_serve},
+    {"status", Section::kServer, "Show whether the server is well, and what it holds", "",
+     "resultsync status\nresultsync status -o json", make_status},
+    {"check-config", Section::kServer, "Check a configuration and show every setting with where it comes from",
+     "Exits 78 with every problem at once if it is wrong.",
+     "resultsync check-config --config resultsync.toml\nresultsync check-config --settings", make_check_config},
+
+    {"connect", Section::kPractitioners, "Connect a practitioner of the application to a clinic of the network",
+     "From then on they receive every result of the clinic, those that were waiting for it included. Calling it again "
+     "changes nothing.",
+     "resultsync connect anna --clinic cli_Epqpo2g", make_connect},
+    {"practitioners list", Section::kPractitioners, "List the connected practitioners", "", "resultsync practitioners",
+     make_practitioners_list},
+    {"practitioners get", Section::kPractitioners, "Show one practitioner and their connections", "",
+     "resultsync practitioners get anna", make_practitioners_get},
+    {"practitioners disconnect", Section::kPractitioners, "End a practitioner's connections",
+     "Their items are no longer visible to them. Without --clinic, all of their connections end.",
+     "resultsync practitioners disconnect anna --clinic cli_Epqpo2g", make_practitioners_disconnect},
+    {"listen", Section::kPractitioners, "Follow what a practitioner receives, or the events that arrive",
+     "Ends with Ctrl-C.", "resultsync listen --practitioner anna\nresultsync listen --events --from start -o ndjson",
+     make_listen},
+
+    {"events list", Section::kEvents, "List the events that were received", "",
+     "resultsync events\nresultsync events list --outcome waiting -o ndjson", make_events_list},
+    {"events get", Section::kEvents, "Show one event and its receipts",
+     "With --body: the bytes as they arrived, which hold health data.", "resultsync events get evt_9b2m8O7",
+     make_events_get},
+    {"orders list", Section::kEvents, "List the orders", "",
+     "resultsync orders\nresultsync orders list --practitioner anna", make_orders_list},
+    {"orders get", Section::kEvents, "Show one order with its tests and result versions", "",
+     "resultsync orders get ord_qNJ1nl1", make_orders_get},
+    {"unmatched list", Section::kEvents, "List the events that cannot be given to anybody yet, with the reason", "",
+     "resultsync unmatched", make_unmatched_list},
+    {"unmatched match", Section::kEvents, "Say which clinic the order of an unmatched event belongs to",
+     "Everything that waited for it is synced, once. The clinic of an order that was delivered changes by this command "
+     "only.",
+     "resultsync unmatched match evt_9b2m8O7 --clinic cli_Epqpo2g", make_unmatched_match},
+
+    {"trigger", Section::kWebhooks, "Send signed events, as the network would",
+     "Without --count or --file: the network's sample, once. With --count: generated orders, from --seed. The address "
+     "and the secret are\n"
+     "those of the local server unless --url and --secret-file say otherwise.",
+     "resultsync trigger\n"
+     "resultsync trigger --count 500 --rate 100 --duplicates 0.1 --shuffle\n"
+     "resultsync trigger --url http://127.0.0.1:9000/hook --secret-file rupa.secret --file event.json",
+     make_trigger},
+    {"sign", Section::kWebhooks, "Print the signature headers for a body", "",
+     "resultsync sign event.json --secret-file rupa.secret\nresultsync sign event.json --secret-file rupa.secret -o "
+     "curl",
+     make_sign},
+    {"verify-signature", Section::kWebhooks, "Say whether a signature is right, and if not, why not",
+     "Exits 7 if it is not.",
+     "resultsync verify-signature event.json --secret-file rupa.secret -H 'Rupa-Signature: t=…,v1=…'",
+     make_verify_signature},
+
+    {"hl7 parse", Section::kMessages, "Show what HL7 v2 messages say, and account for every segment",
+     "One JSON object a message: its groups and fields, what the reader had to bridge, and what became of every OBX. "
+     "Needs no server.\n"
+     "Input that is no HL7 is shown too, with diagnostics. Exits 1 if a file cannot be read.",
+     "resultsync hl7 parse result.hl7\nresultsync hl7 parse --results -o ndjson *.hl7", make_hl7_parse},
+    {"hl7 diff", Section::kMessages, "Show what changed from one message to another, analyte by analyte",
+     "Reports are paired by their filler and placer numbers. A report that is sent again in part leaves the rest as it "
+     "was.",
+     "resultsync hl7 diff preliminary.hl7 final.hl7", make_hl7_diff},
+
+    {"log ls", Section::kStore, "List the segments of the event log", "Reads only; a server may be running.",
+     "resultsync log ls --data-dir ./data", make_log_ls},
+    {"log cat", Section::kStore, "Print the records of the event log",
+     "Never the bodies, which hold health data, unless --body says so. Reads only; a server may be running.",
+     "resultsync log cat --from 100 --count 10 -o ndjson", make_log_cat},
+    {"log verify", Section::kStore, "Check every record of the event log", "Exits 7 if one is damaged or missing.",
+     "resultsync log verify", make_log_verify},
+    {"verify", Section::kStore, "Prove that the views say what the event log says",
+     "With --rebuild: computes all views anew from the log and compares them. Exits 7 if they differ.",
+     "resultsync verify --rebuild --data-dir ./data", make_verify},
+
+    {"version", Section::kOther, "Print the version", "", "resultsync version -o json", make_version},
+    {"completion", Section::kOther, "Print the completion script of a shell", "",
+     "resultsync completion bash > /usr/share/bash-completion/completions/resultsync\n"
+     "resultsync completion zsh > _resultsync\n"
+     "resultsync completion fish > resultsync.fish",
+     make_completion},
+    {"help", Section::kOther, "Show the help of a command", "", "resultsync help serve", make_help},
+    {"man", Section::kOther, "Write the man pages", "One page a command, in section 1.", "resultsync man ./man",
+     make_man, true},
+};
+
+}  // namespace
+
+std::span<const CommandEntry> commands() {
+  return kCommands;
+}
+
+std::string_view title_of(Section section) {
+  constexpr std::string_view kTitles[] = {"Server", "Practitioners", "Events and orders", "Webhooks", "HL7 messages",
+                                          "Store",  "Other"};
+  return kTitles[static_cast<int>(section)];
+}
+
+std::string_view default_command_of(std::string_view group) {
+  for (const std::string_view name : {"practitioners list", "events list", "orders list", "unmatched list", "log ls"}) {
+    if (name.substr(0, name.find(' ')) == group) return name;
+  }
+  return {};
+}
+
+}  // namespace resultsync::cli

@@ -1,0 +1,607 @@
+#include "cli/config.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "base/json_writer.hpp"
+#include "cli/command_line.hpp"
+#include "cli/secret_file.hpp"
+#include "http/client.hpp"
+#include "runtime/file.hpp"
+
+extern char** environ;
+
+namespace resultsync::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Form = SettingKind::Form;
+
+// A value as one of the layers gives it.
+struct Raw {
+  std::variant<std::string, std::int64_t, bool, std::vector<std::string>> value;
+  std::string origin;
+  bool from_file = false;  // paths in it are relative to the file's folder
+};
+
+std::vector<std::string> split(std::string_view text, char mark) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(mark), text.size());
+    std::string_view part = text.substr(0, end);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    if (!part.empty()) parts.emplace_back(part);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// "sources.rupa.path" → "sources.*.path" and "rupa".
+std::pair<std::string, std::string> generic_key(const std::string& key) {
+  if (!key.starts_with("sources.")) return {key, {}};
+  const auto dot = key.rfind('.');
+  if (dot <= 8) return {key, {}};
+  return {"sources.*" + key.substr(dot), key.substr(8, dot - 8)};
+}
+
+const SettingKind* kind_of(const std::string& key) {
+  const std::string generic = generic_key(key).first;
+  const auto kinds = setting_kinds();
+  const auto found = std::ranges::find(kinds, generic, &SettingKind::key);
+  return found == kinds.end() ? nullptr : &*found;
+}
+
+bool is_source_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = c == '-' || c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+class Loader {
+ public:
+  explicit Loader(const ConfigInput& input) : input_(input) {}
+
+  LoadedConfig load() {
+    if (!read_file()) return std::move(loaded_);  // without the file, all else would be noise
+    read_environment();
+    for (const auto& [key, value] : input_.flags) raw_[key] = {value, "--" + flag_name(key)};
+    note_places();
+    build();
+    return std::move(loaded_);
+  }
+
+ private:
+  static std::string flag_name(const std::string& key) {
+    std::string name = key.substr(key.rfind('.') + 1);
+    std::ranges::replace(name, '_', '-');
+    return name;
+  }
+
+  void problem(std::string where, std::string what, std::string cure = {}) {
+    loaded_.problems.push_back({std::move(where), std::move(what), std::move(cure)});
+  }
+
+  // ---- the layers, lowest first
+
+  // False if there is one that cannot be read as TOML.
+  [[nodiscard]] bool read_file() {
+    if (!input_.file) return true;
+    const std::string& path = *input_.file;
+    shown_file_ = path;
+    loaded_.config.file = fs::absolute(path).lexically_normal().string();
+    folder_ = fs::path(loaded_.config.file).parent_path().string();
+    auto text = runtime::read_file(path, std::size_t{1} << 20U);
+    if (!text) {
+      problem(path, text.error().text(),
+              text.error().code == "not_found" ? fmt::format("write it first; this is enough:\n\n{}", minimal_config())
+                                               : "check that it is a file and that you may read it");
+      return false;
+    }
+    try {
+      const toml::table document = toml::parse(*text, path);
+      walk(document, "");
+    } catch (const toml::parse_error& error) {
+      problem(fmt::format("{}:{}", path, error.source().begin.line),
+              fmt::format("not valid TOML: {}", error.description()),
+              "text stands in quotes: public = \"127.0.0.1:8080\"");
+      return false;
+    }
+    return true;
+  }
+
+  void walk(const toml::table& table, const std::string& prefix) {
+    for (const auto& [name, node] : table) {
+      const std::string key = prefix.empty() ? std::string(name.str()) : prefix + "." + std::string(name.str());
+      const std::string where = fmt::format("{}:{}", shown_file_, node.source().begin.line);
+      const bool source_table = prefix == "sources";
+      if (const toml::table* inner = node.as_table()) {
+        if (source_table && !is_source_name(name.str())) {
+          problem(where, fmt::format("\"{}\" cannot be the name of a source", name.str()),
+                  "use up to 64 of a-z, 0-9, _ and -, as in [sources.rupa]");
+          continue;
+        }
+        if (source_table) source_where_[std::string(name.str())] = where;
+        if (!is_section(key)) {
+          unknown(key, where);
+          continue;
+        }
+        walk(*inner, key);
+        continue;
+      }
+      if (is_section(key) || source_table) {
+        problem(where, fmt::format("{} must be a table", key), fmt::format("write [{}] on a line of its own", key));
+        continue;
+      }
+      if (kind_of(key) == nullptr) {
+        unknown(key, where);
+        continue;
+      }
+      if (auto raw = raw_of(node, key, where)) raw_[key] = std::move(*raw);
+    }
+  }
+
+  static bool is_section(const std::string& key) {
+    return key == "server" || key == "sources" || key == "limits" || key == "log" ||
+           (key.starts_with("sources.") && key.find('.', 8) == std::string::npos);
+  }
+
+  void unknown(const std::string& key, const std::string& where) {
+    std::vector<std::string> names;
+    const std::string source = generic_key(key).second;
+    for (const SettingKind& kind : setting_kinds()) {
+      std::string name(kind.key);
+      if (const auto star = name.find('*'); star != std::string::npos)
+        name.replace(star, 1, source.empty() ? "NAME" : source);
+      names.push_back(std::move(name));
+    }
+    const std::string_view meant = nearest(key, {names.begin(), names.end()});
+    problem(
+        where, fmt::format("there is no setting {}", key),
+        meant.empty() ? "`resultsync check-config --settings` lists them all" : fmt::format("did you mean {}?", meant));
+  }
+
+  std::optional<Raw> raw_of(const toml::node& node, const std::string& key, const std::string& where) {
+    if (const auto* text = node.as_string()) return Raw{text->get(), where, true};
+    if (const auto* number = node.as_integer()) return Raw{number->get(), where, true};
+    if (const auto* boolean = node.as_boolean()) return Raw{boolean->get(), where, true};
+    if (const auto* array = node.as_array()) {
+      std::vector<std::string> items;
+      for (const toml::node& item : *array) {
+        const auto* text = item.as_string();
+        if (text == nullptr) {
+          problem(fmt::format("{}:{}", shown_file_, item.source().begin.line),
+                  fmt::format("{} must be a list of texts", key), "put each item in quotes");
+          return std::nullopt;
+        }
+        items.push_back(text->get());
+      }
+      return Raw{std::move(items), where, true};
+    }
+    problem(where, fmt::format("{} has a value of a type that no setting has", key));
+    return std::nullopt;
+  }
+
+  void read_environment() {
+    for (const auto& [name, value] : input_.environment) {
+      if (const auto key = key_of_variable(name)) {
+        raw_[*key] = {value, name};
+      } else if (name.starts_with("RESULTSYNC_SERVER_") || name.starts_with("RESULTSYNC_LIMITS_") ||
+                 name.starts_with("RESULTSYNC_LOG_") || name.starts_with("RESULTSYNC_SOURCES_")) {
+        loaded_.warnings.push_back(
+            {name, "this variable is no setting, and is ignored", "see `resultsync check-config --settings`"});
+      }
+    }
+  }
+
+  // RESULTSYNC_SOURCES_RUPA_PATH → "sources.rupa.path". A source that the file names keeps its spelling there
+  // ("my-lab").
+  [[nodiscard]] std::optional<std::string> key_of_variable(const std::string& name) const {
+    constexpr std::string_view kPrefix = "RESULTSYNC_";
+    constexpr std::string_view kSources = "RESULTSYNC_SOURCES_";
+    std::optional<std::string> key;
+    std::size_t longest = 0;
+    for (const SettingKind& kind : setting_kinds()) {
+      const std::string own(kind.key);
+      const auto star = own.find('*');
+      if (star == std::string::npos) {
+        if (name == std::string(kPrefix) + upper(own)) return own;
+        continue;
+      }
+      const std::string ending = upper(own.substr(star + 1));
+      if (!name.starts_with(kSources) || !name.ends_with(ending) || name.size() <= kSources.size() + ending.size())
+        continue;
+      if (ending.size() < longest) continue;  // _TOLERANCE_SECONDS before _SECONDS
+      longest = ending.size();
+      const std::string shouted = name.substr(kSources.size(), name.size() - kSources.size() - ending.size());
+      std::string source;
+      for (const auto& [known, where] : source_where_) {
+        if (upper(known) == shouted) source = known;
+      }
+      if (source.empty()) {
+        for (const char c : shouted) source += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      }
+      key = "sources." + source + own.substr(star + 1);
+    }
+    return key;
+  }
+
+  void note_places() {
+    for (const auto& [key, raw] : raw_) {
+      if (const std::string source = generic_key(key).second; !source.empty())
+        source_where_.try_emplace(source, raw.origin);
+    }
+  }
+
+  // ---- one setting, with its type
+
+  // The setting's raw value, or its default; notes it for check-config.
+  Raw take(const std::string& key) {
+    const SettingKind& kind = *kind_of(key);
+    const auto found = raw_.find(key);
+    if (found != raw_.end()) return found->second;
+    if (kind.form == Form::kList) return {split(kind.fallback, ','), "default", true};
+    return {std::string(kind.fallback), "default", true};
+  }
+
+  void note(const std::string& key, std::string value, const Raw& raw) {
+    loaded_.settings.push_back({key, std::move(value), raw.origin});
+  }
+
+  std::string text(const std::string& key) {
+    const Raw raw = take(key);
+    const auto* value = std::get_if<std::string>(&raw.value);
+    if (value == nullptr) {
+      problem(raw.origin, fmt::format("{} must be a text", key), fmt::format("write {} = \"…\"", last(key)));
+      return {};
+    }
+    note(key, json_string(*value), raw);
+    return *value;
+  }
+
+  static std::string last(const std::string& key) { return key.substr(key.rfind('.') + 1); }
+
+  std::string choice(const std::string& key) {
+    const std::string value = text(key);
+    const auto choices = split(kind_of(key)->choices, '|');
+    if (std::ranges::find(choices, value) != choices.end()) return value;
+    std::string list;
+    for (const std::string& one : choices) list += (list.empty() ? "" : ", ") + one;
+    if (loaded_.problems.empty() || !loaded_.problems.back().what.starts_with(key + " must be a text")) {
+      problem(take(key).origin, fmt::format("{} cannot be \"{}\"", key, value), "one of: " + list);
+    }
+    return choices.front();
+  }
+
+  std::string path(const std::string& key) {
+    const Raw raw = take(key);
+    const auto* value = std::get_if<std::string>(&raw.value);
+    if (value == nullptr || value->empty()) {
+      problem(raw.origin, fmt::format("{} must be a path", key), fmt::format("write {} = \"./data\"", last(key)));
+      return {};
+    }
+    const std::string resolved = resolve(*value, raw);
+    note(key, json_string(resolved), raw);
+    return resolved;
+  }
+
+  [[nodiscard]] std::string resolve(const std::string& path, const Raw& raw) const {
+    const fs::path base = raw.from_file && !folder_.empty() ? fs::path(folder_) : fs::current_path();
+    return (base / path).lexically_normal().string();
+  }
+
+  std::int64_t number(const std::string& key) {
+    const SettingKind& kind = *kind_of(key);
+    const Raw raw = take(key);
+    std::optional<std::int64_t> value;
+    if (const auto* integer = std::get_if<std::int64_t>(&raw.value)) value = *integer;
+    if (const auto* written = std::get_if<std::string>(&raw.value)) {
+      if (kind.form == Form::kBytes) {
+        value = parse_bytes(*written);
+      } else if (!raw.from_file ||
+                 raw.origin == "default") {  // a number in quotes is a mistake in a file, and all there is elsewhere
+        std::int64_t parsed = 0;
+        const auto [end, error] = std::from_chars(written->data(), written->data() + written->size(), parsed);
+        if (error == std::errc() && end == written->data() + written->size() && !written->empty()) value = parsed;
+      }
+    }
+    const std::int64_t least = kind.form == Form::kBytes ? 1 : kind.least;
+    const std::int64_t most =
+        kind.form == Form::kBytes && kind.most == SettingKind::kNoLimit ? std::int64_t{1} << 50U : kind.most;
+    if (!value) {
+      problem(raw.origin, fmt::format("{} must be a {}", key, kind.form == Form::kBytes ? "size" : "whole number"),
+              kind.form == Form::kBytes ? fmt::format("write {} = \"32 MiB\", or a number of bytes", last(key))
+                                        : fmt::format("write {} = {}", last(key), kind.fallback));
+      return least;
+    }
+    if (*value < least || *value > most) {
+      problem(raw.origin, fmt::format("{} = {} is out of range", key, *value),
+              fmt::format("from {} to {}", least, most));
+      return least;
+    }
+    note(key, fmt::format("{}", *value), raw);
+    return *value;
+  }
+
+  bool boolean(const std::string& key) {
+    const Raw raw = take(key);
+    std::optional<bool> value;
+    if (const auto* own = std::get_if<bool>(&raw.value)) value = *own;
+    if (const auto* written = std::get_if<std::string>(&raw.value);
+        written != nullptr && (!raw.from_file || raw.origin == "default")) {
+      if (*written == "true") value = true;
+      if (*written == "false") value = false;
+    }
+    if (!value) problem(raw.origin, fmt::format("{} must be true or false", key), "without quotes");
+    note(key, value.value_or(false) ? "true" : "false", raw);
+    return value.value_or(false);
+  }
+
+  std::vector<std::string> list(const std::string& key) {
+    const Raw raw = take(key);
+    std::vector<std::string> items;
+    if (const auto* own = std::get_if<std::vector<std::string>>(&raw.value)) {
+      items = *own;
+    } else if (const auto* written = std::get_if<std::string>(&raw.value); written != nullptr && !raw.from_file) {
+      items = split(*written, ',');
+    } else {
+      problem(raw.origin, fmt::format("{} must be a list of texts", key), fmt::format("write {} = [\"…\"]", last(key)));
+      return {};
+    }
+    return items;
+  }
+
+  void note_list(const std::string& key, const std::vector<std::string>& items) {
+    std::string shown = "[";
+    for (const std::string& item : items) shown += (shown.size() > 1 ? ", " : "") + json_string(item);
+    note(key, shown + "]", take(key));
+  }
+
+  // An address as http://host:port has it.
+  std::string address(const std::string& key) {
+    const std::string value = text(key);
+    const auto url = http::parse_url("http://" + value);
+    const auto colon = value.rfind(':');
+    const bool has_port = colon != std::string::npos && colon + 1 < value.size() &&
+                          std::all_of(value.begin() + static_cast<std::ptrdiff_t>(colon) + 1, value.end(),
+                                      [](unsigned char c) { return std::isdigit(c) != 0; });
+    if (!has_port || value.find('/') != std::string::npos || (!url && !value.ends_with(":0")) || colon == 0) {
+      if (!value.empty()) {
+        problem(take(key).origin, fmt::format("{} = \"{}\" is no address", key, value),
+                "write host:port, as in \"127.0.0.1:8080\" or \"[::1]:8080\"");
+      }
+    }
+    return value;
+  }
+
+  // ---- the whole
+
+  void build() {
+    Config& config = loaded_.config;
+    config.public_address = address("server.public");
+    config.private_address = address("server.private");
+    config.allow_remote_without_tls = boolean("server.allow_remote_without_tls");
+    config.data_dir = path("server.data_dir");
+    config.threads = number("server.threads");
+    if (!is_loopback(config.private_address) && !config.allow_remote_without_tls) {
+      problem(take("server.private").origin,
+              fmt::format("server.private = \"{}\" can be reached from other machines, and speaks no TLS",
+                          config.private_address),
+              "listen on 127.0.0.1 or [::1] behind a proxy that speaks TLS, or set server.allow_remote_without_tls = "
+              "true if the network "
+              "between is yours alone");
+    }
+    if (config.public_address == config.private_address && !config.public_address.ends_with(":0")) {
+      problem(take("server.private").origin, "server.public and server.private are the same address",
+              "give them different ports: what is private must not be reached where webhooks are");
+    }
+    if (source_where_.empty()) {
+      problem(shown_file_.empty() ? "configuration" : shown_file_, "there is no source: nobody could send anything",
+              "add a [sources.rupa] table with its secrets");
+    }
+    for (const auto& [name, where] : source_where_) build_source(name, where);
+    check_paths();
+    config.limits.body_bytes = static_cast<std::size_t>(number("limits.body"));
+    config.limits.head_bytes = static_cast<std::size_t>(number("limits.head"));
+    config.limits.in_flight_bytes = static_cast<std::size_t>(number("limits.in_flight"));
+    config.limits.connections = static_cast<std::size_t>(number("limits.connections"));
+    config.limits.queue_bytes = static_cast<std::size_t>(number("limits.queue"));
+    config.limits.free_space_bytes = static_cast<std::uint64_t>(number("limits.free_space"));
+    config.limits.idle_seconds = number("limits.idle_seconds");
+    if (config.limits.in_flight_bytes < config.limits.body_bytes) {
+      problem(take("limits.in_flight").origin,
+              "limits.in_flight is smaller than limits.body: the largest body could never be taken",
+              "raise limits.in_flight or lower limits.body");
+    }
+    if (config.limits.queue_bytes < config.limits.body_bytes) {
+      problem(take("limits.queue").origin,
+              "limits.queue is smaller than limits.body: the largest body could never be taken",
+              "raise limits.queue or lower limits.body");
+    }
+    using runtime::log::Level;
+    const std::map<std::string, Level> levels = {{"debug", Level::kDebug},
+                                                 {"info", Level::kInfo},
+                                                 {"warning", Level::kWarning},
+                                                 {"error", Level::kError},
+                                                 {"off", Level::kOff}};
+    config.log_level = levels.at(choice("log.level"));
+  }
+
+  static bool is_loopback(const std::string& address) {
+    const std::string host = address.substr(0, address.rfind(':'));
+    return host.starts_with("127.") || host == "localhost" || host == "[::1]";
+  }
+
+  void build_source(const std::string& name, const std::string& where) {
+    const std::string prefix = "sources." + name + ".";
+    vendors::Source source;
+    source.id = SourceId(name);
+    source.vendor = choice(prefix + "vendor");
+    const std::string own_path = text_or(prefix + "path", source_where_.size() == 1 ? "/webhook" : "/webhooks/" + name);
+    if (own_path != "/webhooks/" + name) source.paths.push_back(own_path);
+    const auto scheme = vendors::signature_preset(choice(prefix + "signature"));
+    vendors::HeaderNames names;
+    for (const auto& [key, target] :
+         {std::pair{"header", &names.signature}, std::pair{"timestamp_header", &names.timestamp},
+          std::pair{"id_header", &names.id}}) {
+      if (raw_.contains(prefix + key)) *target = text(prefix + key);
+    }
+    if (scheme) {
+      auto named = vendors::with_header_names(*scheme, names);
+      if (named) {
+        source.scheme = std::move(*named);
+        if (!names.signature) {
+          loaded_.settings.push_back(
+              {prefix + "header", json_string(source.scheme.headers.front().signature), "default of the scheme"});
+        }
+      } else {
+        problem(take(prefix + "header").origin, fmt::format("source {}: {}", name, named.error().text()),
+                "leave the header names out to use those of the scheme");
+      }
+    }
+    const std::string policy = choice(prefix + "tolerance");
+    source.stale_policy = policy == "strict" ? vendors::StalePolicy::kRefuse : vendors::StalePolicy::kFlag;
+    source.tolerance = std::chrono::seconds(number(prefix + "tolerance_seconds"));
+    source.result_event_types = list(prefix + "event_types");
+    note_list(prefix + "event_types", source.result_event_types);
+    if (source.result_event_types.empty()) {
+      problem(take(prefix + "event_types").origin, fmt::format("source {} takes no event type", name),
+              "write event_types = [\"order.new_result\"], or leave it out");
+    }
+    read_secrets(source, name, where);
+    loaded_.config.sources.push_back(std::move(source));
+  }
+
+  // A text whose default is worked out here.
+  std::string text_or(const std::string& key, const std::string& fallback) {
+    if (raw_.contains(key)) return text(key);
+    loaded_.settings.push_back({key, json_string(fallback), "default"});
+    return fallback;
+  }
+
+  void read_secrets(vendors::Source& source, const std::string& name, const std::string& where) {
+    const std::string key = "sources." + name + ".secrets";
+    const Raw raw = take(key);
+    const std::vector<std::string> places = list(key);
+    const std::string origin = raw_.contains(key) ? raw.origin : where;
+    if (places.empty()) {
+      if (loaded_.problems.empty() || !loaded_.problems.back().what.starts_with(key)) {
+        problem(
+            origin, fmt::format("source {} has no secrets: no signature could be checked", name),
+            "write secrets = [\"file:rupa.secret\"], a file that holds the secret of the network's webhook settings");
+      }
+      return;
+    }
+    std::vector<Secret<std::string>> secrets;
+    std::vector<std::string> shown;
+    for (const std::string& place : places) {
+      auto resolved =
+          resolve_secret_place(place, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
+      if (!resolved) {
+        shown.emplace_back("(refused)");
+        problem(origin, fmt::format("source {}: {}", name, resolved.error().message), resolved.error().cause);
+        continue;
+      }
+      shown.push_back(place);
+      auto secret = read_secret_file(*resolved);
+      if (!secret) {
+        problem(origin, fmt::format("source {}: {}", name, secret.error().text()),
+                secret.error().code == "not_found" ? "put the secret of the network's webhook settings there" : "");
+        continue;
+      }
+      secrets.push_back(std::move(*secret));
+    }
+    note_list(key, shown);
+    if (secrets.size() != places.size() || source.scheme.name.empty()) return;
+    auto keys = vendors::SigningKeys::read(source.scheme, secrets);
+    if (keys) {
+      source.keys = std::move(*keys);
+    } else {
+      problem(origin, fmt::format("source {}: {}", name, keys.error().text()),
+              "take the secret from the network's webhook settings as it is");
+    }
+  }
+
+  void check_paths() {
+    std::map<std::string, std::string> taken;
+    for (const vendors::Source& source : loaded_.config.sources)
+      taken["/webhooks/" + source.id.text()] = source.id.text();
+    for (const vendors::Source& source : loaded_.config.sources) {
+      for (const std::string& path : source.paths) {
+        const std::string where = take("sources." + source.id.text() + ".path").origin;
+        if (!path.starts_with('/') || path.find_first_of(" ?#%\t") != std::string::npos) {
+          problem(where, fmt::format("source {}: \"{}\" is no path", source.id.text(), path),
+                  "write path = \"/webhook\"");
+        } else if (const auto [other, is_new] = taken.emplace(path, source.id.text());
+                   !is_new && other->second != source.id.text()) {
+          problem(where, fmt::format("sources {} and {} have the same path {}", other->second, source.id.text(), path),
+                  "give each source a path of its own");
+        }
+      }
+    }
+  }
+
+  const ConfigInput& input_;
+  LoadedConfig loaded_;
+  std::string shown_file_;
+  std::string folder_;
+  std::map<std::string, Raw> raw_;
+  std::map<std::string, std::string> source_where_;  // where each source was first named
+};
+
+}  // namespace
+
+LoadedConfig load_config(const ConfigInput& input) {
+  return Loader(input).load();
+}
+
+std::map<std::string, std::string> resultsync_environment() {
+  std::map<std::string, std::string> found;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view line(*entry);
+    const auto equals = line.find('=');
+    if (line.starts_with("RESULTSYNC_") && equals != std::string_view::npos) {
+      found.emplace(line.substr(0, equals), line.substr(equals + 1));
+    }
+  }
+  return found;
+}
+
+std::string_view minimal_config() {
+  return "[server]\n"
+         "public = \"127.0.0.1:8080\"\n"
+         "private = \"127.0.0.1:8081\"\n"
+         "data_dir = \"./data\"\n"
+         "\n"
+         "[sources.rupa]\n"
+         "secrets = [\"file:rupa.secret\"]\n";
+}
+
+std::string describe(const std::vector<ConfigProblem>& problems) {
+  std::string text;
+  for (const ConfigProblem& problem : problems) {
+    text += fmt::format("{}: {}\n", problem.where, problem.what);
+    std::string_view rest = problem.cure;
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find('\n'), rest.size());
+      text += fmt::format("{}{}\n", end == 0 ? "" : "    ", rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return text;
+}
+
+}  // namespace resultsync::cli

@@ -1,0 +1,180 @@
+#include "cli/config.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace resultsync::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder with a configuration and a secret, removed afterwards.
+class Config : public ::testing::Test {
+ protected:
+  Config() {
+    std::string name = (fs::temp_directory_path() / "resultsync-config-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) std::abort();
+    folder_ = name;
+    write("rupa.secret", "a-secret-of-the-network-0123456789\n");
+  }
+  ~Config() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
+  [[nodiscard]] LoadedConfig load(const std::string& text, std::map<std::string, std::string> environment = {},
+                                  std::map<std::string, std::string> flags = {}) const {
+    write("resultsync.toml", text);
+    return load_config({.file = (folder_ / "resultsync.toml").string(),
+                        .environment = std::move(environment),
+                        .flags = std::move(flags)});
+  }
+  // Loads the text after a source that is right, and expects exactly one problem, at this line, whose sentence holds
+  // `what`.
+  void expect_problem(const std::string& text, int line, const std::string& what) const {
+    const LoadedConfig loaded = load(text);
+    ASSERT_EQ(loaded.problems.size(), 1U) << describe(loaded.problems);
+    EXPECT_EQ(loaded.problems[0].where, (folder_ / "resultsync.toml").string() + ":" + std::to_string(line));
+    EXPECT_NE(loaded.problems[0].what.find(what), std::string::npos) << loaded.problems[0].what;
+    EXPECT_FALSE(loaded.problems[0].cure.empty()) << loaded.problems[0].what;
+  }
+  static std::string origin_of(const LoadedConfig& loaded, const std::string& key) {
+    for (const Setting& setting : loaded.settings) {
+      if (setting.key == key) return setting.origin;
+    }
+    return "(not set)";
+  }
+
+  fs::path folder_;
+};
+
+const std::string kSource = "[sources.rupa]\nsecrets = [\"file:rupa.secret\"]\n";
+
+TEST_F(Config, the_minimal_configuration_works_as_it_stands) {
+  const LoadedConfig loaded = load(std::string(minimal_config()));
+  EXPECT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  EXPECT_EQ(loaded.config.data_dir, (folder_ / "data").string());
+  ASSERT_EQ(loaded.config.sources.size(), 1U);
+  EXPECT_EQ(loaded.config.sources[0].paths, std::vector<std::string>{"/webhook"});
+  EXPECT_EQ(loaded.config.sources[0].keys.all().size(), 1U);
+  EXPECT_EQ(loaded.config.limits.body_bytes, 32U << 20U);
+}
+
+TEST_F(Config, a_flag_beats_the_environment_beats_the_file_beats_the_default) {
+  const std::string text = kSource + "[server]\npublic = \"127.0.0.1:1\"\n";
+  EXPECT_EQ(load(kSource).config.public_address, "127.0.0.1:8080");
+  EXPECT_EQ(load(text).config.public_address, "127.0.0.1:1");
+  EXPECT_EQ(load(text, {{"RESULTSYNC_SERVER_PUBLIC", "127.0.0.1:2"}}).config.public_address, "127.0.0.1:2");
+  const LoadedConfig flagged =
+      load(text, {{"RESULTSYNC_SERVER_PUBLIC", "127.0.0.1:2"}}, {{"server.public", "127.0.0.1:3"}});
+  EXPECT_EQ(flagged.config.public_address, "127.0.0.1:3");
+  EXPECT_EQ(origin_of(flagged, "server.public"), "--public");
+  EXPECT_EQ(origin_of(load(text), "server.public"), (folder_ / "resultsync.toml").string() + ":4");
+  EXPECT_EQ(origin_of(load(text), "server.private"), "default");
+}
+
+TEST_F(Config, a_source_can_stand_in_the_environment_alone) {
+  const LoadedConfig loaded =
+      load_config({.file = {},
+                   .environment = {{"RESULTSYNC_SOURCES_RUPA_SECRETS", "file:" + (folder_ / "rupa.secret").string()},
+                                   {"RESULTSYNC_SOURCES_RUPA_TOLERANCE", "strict"},
+                                   {"RESULTSYNC_SOURCES_RUPA_TOLERANCE_SECONDS", "60"},
+                                   {"RESULTSYNC_SOURCES_RUPA_EVENT_TYPES", "order.new_result, order.changed"}},
+                   .flags = {}});
+  ASSERT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  ASSERT_EQ(loaded.config.sources.size(), 1U);
+  EXPECT_EQ(loaded.config.sources[0].stale_policy, vendors::StalePolicy::kRefuse);
+  EXPECT_EQ(loaded.config.sources[0].tolerance, std::chrono::seconds(60));
+  EXPECT_EQ(loaded.config.sources[0].result_event_types.size(), 2U);
+}
+
+TEST_F(Config, a_variable_that_is_no_setting_is_a_warning) {
+  const LoadedConfig loaded = load(kSource, {{"RESULTSYNC_SERVER_PUBLIK", "x"}});
+  EXPECT_TRUE(loaded.problems.empty());
+  ASSERT_EQ(loaded.warnings.size(), 1U);
+  EXPECT_EQ(loaded.warnings[0].where, "RESULTSYNC_SERVER_PUBLIK");
+}
+
+TEST_F(Config, each_mistake_is_told_with_its_line) {
+  expect_problem(kSource + "[server]\npublik = \"127.0.0.1:1\"\n", 4, "no setting server.publik");
+  expect_problem(kSource + "[server]\npublic = 8080\n", 4, "must be a text");
+  expect_problem(kSource + "[server]\npublic = \"8080\"\n", 4, "no address");
+  expect_problem(kSource + "[server]\npublic = \"127.0.0.1:99999\"\n", 4, "no address");
+  expect_problem(kSource + "[server]\nprivate = \"0.0.0.0:8081\"\n", 4, "other machines");
+  expect_problem(kSource + "[server]\npublic = \"127.0.0.1:1\"\nprivate = \"127.0.0.1:1\"\n", 5, "same address");
+  expect_problem(kSource + "[limits]\nbody = \"many\"\n", 4, "must be a size");
+  expect_problem(kSource + "[limits]\nbody = \"33 MiB\"\n", 4, "out of range");
+  expect_problem(kSource + "[limits]\nconnections = \"10\"\n", 4, "whole number");
+  expect_problem(kSource + "[log]\nlevel = \"loud\"\n", 4, "cannot be \"loud\"");
+  expect_problem(kSource + "tolerance_seconds = 0\n", 3, "out of range");
+  expect_problem(kSource + "signature = \"md5\"\n", 3, "cannot be \"md5\"");
+  expect_problem(kSource + "path = \"webhook\"\n", 3, "is no path");
+  expect_problem(kSource + "header = \"not a name\"\n", 3, "source rupa");
+  expect_problem("[sources.rupa]\npath = \"/webhook\"\n", 1, "has no secrets");
+  expect_problem("[sources.rupa]\nsecrets = [\"file:absent\"]\n", 2, "cannot open");
+  expect_problem("[sources.rupa]\nsecrets = [\"credential:x\"]\n", 2, "CREDENTIALS_DIRECTORY");
+  expect_problem("[sources.Rupa]\nsecrets = [\"file:rupa.secret\"]\n" + kSource, 1, "cannot be the name of a source");
+  expect_problem("[sorces.rupa]\n" + kSource, 1, "no setting sorces");
+  expect_problem("server = 1\n" + kSource, 1, "must be a table");
+}
+
+TEST_F(Config, two_sources_cannot_have_one_path) {
+  const LoadedConfig loaded =
+      load(kSource + "path = \"/hook\"\n[sources.other]\npath = \"/hook\"\nsecrets = [\"file:rupa.secret\"]\n");
+  ASSERT_EQ(loaded.problems.size(), 1U) << describe(loaded.problems);
+  EXPECT_NE(loaded.problems[0].what.find("same path /hook"), std::string::npos);
+}
+
+TEST_F(Config, a_literal_secret_is_refused_and_not_repeated) {
+  const LoadedConfig loaded = load("[sources.rupa]\nsecrets = [\"whsec_literal0123456789\"]\n");
+  ASSERT_EQ(loaded.problems.size(), 1U);
+  EXPECT_EQ(describe(loaded.problems).find("whsec_literal"), std::string::npos);
+  for (const Setting& setting : loaded.settings) EXPECT_EQ(setting.value.find("whsec_literal"), std::string::npos);
+}
+
+TEST_F(Config, a_secret_loses_one_trailing_newline_and_no_more) {
+  write("bare.secret", "a-secret-of-the-network-0123456789");
+  write("two.secret", "a-secret-of-the-network-0123456789\n\n");
+  const LoadedConfig one = load(kSource);
+  const LoadedConfig bare = load("[sources.rupa]\nsecrets = [\"file:bare.secret\"]\n");
+  ASSERT_TRUE(one.problems.empty() && bare.problems.empty()) << describe(one.problems) << describe(bare.problems);
+  const std::string_view message[] = {"body"};
+  const auto signature = bare.config.sources[0].keys.all()[0].sign(message);
+  EXPECT_TRUE(one.config.sources[0].keys.all()[0].matches_any(std::vector{*signature}, message));
+  expect_problem("[sources.rupa]\nsecrets = [\"file:two.secret\"]\n", 2, "ends with white space");
+}
+
+TEST_F(Config, a_remote_private_listener_needs_a_word) {
+  const LoadedConfig loaded = load(kSource + "[server]\nprivate = \"0.0.0.0:8081\"\nallow_remote_without_tls = true\n");
+  EXPECT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+}
+
+TEST_F(Config, all_problems_are_told_at_once) {
+  const LoadedConfig loaded = load("[server]\npublic = 1\nfoo = 2\n[log]\nlevel = \"x\"\n[limits]\nbody = true\n");
+  EXPECT_GE(loaded.problems.size(), 5U) << describe(loaded.problems);
+}
+
+TEST_F(Config, what_is_not_toml_is_told_with_its_line) {
+  const LoadedConfig loaded = load("[server]\npublic = \n");
+  ASSERT_FALSE(loaded.problems.empty());
+  EXPECT_NE(loaded.problems[0].where.find("resultsync.toml:2"), std::string::npos) << loaded.problems[0].where;
+}
+
+TEST_F(Config, a_missing_file_shows_one_that_works) {
+  const LoadedConfig loaded = load_config({.file = (folder_ / "absent.toml").string(), .environment = {}, .flags = {}});
+  ASSERT_FALSE(loaded.problems.empty());
+  EXPECT_NE(describe(loaded.problems).find("[sources.rupa]"), std::string::npos);
+}
+
+TEST(Bytes, sizes_are_read_with_their_units) {
+  EXPECT_EQ(parse_bytes("32 MiB"), 32 << 20);
+  EXPECT_EQ(parse_bytes("1GB"), 1'000'000'000);
+  EXPECT_EQ(parse_bytes("512"), 512);
+  for (const char* bad : {"", "MiB", "1 Mib", "-1", "1.5 MiB", "1 MiB x", "99999999999 GiB"})
+    EXPECT_FALSE(parse_bytes(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace resultsync::cli

@@ -1,0 +1,320 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "cli/make_commands.hpp"
+#include "cli/signing_options.hpp"
+#include "cli/table.hpp"
+#include "hl7/json.hpp"
+#include "hl7/reader.hpp"
+#include "results/json.hpp"
+#include "results/versions.hpp"
+
+namespace resultsync::cli {
+namespace {
+
+// People at a terminal get a table; programs get one JSON object a line.
+struct Form {
+  std::string chosen;
+
+  void declare(Options& options) {
+    options.add({.names = "-o,--output",
+                 .value = "FORM",
+                 .help = "How to show it; default: table on a terminal, else ndjson",
+                 .target = &chosen,
+                 .choices = {"table", "ndjson"}});
+  }
+  [[nodiscard]] bool table(const Terminal& terminal) const {
+    return chosen.empty() ? terminal.out_is_terminal() : chosen == "table";
+  }
+};
+
+std::string joined(std::string text, std::string_view more) {
+  if (!text.empty() && !more.empty()) text += ", ";
+  return text.append(more);
+}
+
+// The first line of a text, for a table.
+std::string one_line(std::string_view text) {
+  const std::size_t end = text.find('\n');
+  return end == std::string_view::npos ? std::string(text) : std::string(text.substr(0, end)) + " …";
+}
+
+void print_observations(const Terminal& terminal, const results::Interpretation& result) {
+  Table table({{"TEST"}, {"VALUE"}, {"UNIT"}, {"FLAG"}, {"COMPUTED"}, {"RANGE"}, {"STATUS"}}, "No observations.");
+  const auto add = [&](const results::Observation& observation) {
+    std::string values, flags;
+    for (const results::Value& value : observation.values) values = joined(std::move(values), one_line(value.text));
+    for (const results::Flag& flag : observation.flags) flags = joined(std::move(flags), flag.code);
+    const results::Assessment& computed = observation.assessment;
+    std::string place(computed.place == results::Assessment::Place::unknown ? "" : results::place_name(computed.place));
+    if (computed.agreement == results::Assessment::Agreement::disagrees) place += " (disagrees)";
+    table.add({std::string(observation.code.display()), values, std::string(observation.unit.text()), flags, place,
+               observation.ranges.text, std::string(results::status_name(observation.status->status))});
+  };
+  for (const results::Report& report : result.reports) {
+    for (const results::Observation& observation : report.observations) add(observation);
+  }
+  for (const auto& of_patient : result.patient_observations) add(of_patient.observation);
+  table.print(terminal);
+}
+
+class Parse final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add({.names = "FILE",
+                 .help = "Files with HL7 v2 messages; - for standard input",
+                 .target = &files_,
+                 .required = true,
+                 .names_file = true});
+    options.add(
+        {.names = "--results", .help = "Give the reports and observations of each message too", .target = &results_});
+    form_.declare(options);
+  }
+
+  // Every file that can be read is shown, also after one that cannot.
+  ExitCode run(Terminal& terminal) override {
+    ExitCode code = ExitCode::kOk;
+    for (const std::string& file : files_) {
+      auto bytes = read_input(file);
+      if (!bytes) {
+        terminal.complain(bytes.error());
+        code = ExitCode::kFailure;
+        continue;
+      }
+      show(terminal, file, hl7::read(std::move(*bytes)));
+    }
+    return code;
+  }
+
+ private:
+  void show(const Terminal& terminal, const std::string& file, const hl7::Reading& reading) const {
+    if (reading.messages().empty()) return show_nothing(terminal, file, reading);
+    for (std::size_t index = 0; index < reading.messages().size(); ++index) {
+      const hl7::Message& message = reading.messages()[index];
+      const hl7::Tree tree = hl7::group(message);
+      results::Interpretation result = results::interpret(message, tree);
+      if (index + 1 == reading.messages().size()) results::add_outside(reading, result.account);
+      const bool first = index == 0;
+      const std::vector<hl7::Diagnostic> none;
+      const std::vector<hl7::Diagnostic>& of_input = first ? reading.diagnostics() : none;
+      if (form_.table(terminal)) {
+        print(terminal, file, index, message, tree, of_input, result);
+      } else {
+        print_json(terminal, file, index, message, tree, of_input, result);
+      }
+    }
+  }
+
+  // An empty file, or one of batch envelopes alone: there is still an account.
+  void show_nothing(const Terminal& terminal, const std::string& file, const hl7::Reading& reading) const {
+    results::Account account;
+    results::add_outside(reading, account);
+    hl7::Diagnostics found;
+    for (const hl7::Diagnostic& diagnostic : reading.diagnostics())
+      found.add(*diagnostic.kind, diagnostic.segment, diagnostic.offset);
+    if (found.list().empty()) found.add(hl7::diagnostics::kNoMessage, hl7::kNoSegment, 0);
+    if (form_.table(terminal)) {
+      terminal.out() << printable(file) << ": " << found.list().front().sentence() << '\n';
+      return;
+    }
+    JsonWriter json;
+    json.begin_object().member("file", file).member("index", 0).key("tree").null().key("diagnostics");
+    hl7::write_json(found.list(), json);
+    json.key("account");
+    results::write_json(json, account);
+    json.end_object();
+    terminal.out() << json.text() << '\n';
+  }
+
+  void print_json(const Terminal& terminal, const std::string& file, std::size_t index, const hl7::Message& message,
+                  const hl7::Tree& tree, const std::vector<hl7::Diagnostic>& of_input,
+                  const results::Interpretation& result) const {
+    JsonWriter json;
+    json.begin_object().member("file", file).member("index", static_cast<std::uint64_t>(index));
+    hl7::write_members(message, tree, of_input, json);
+    json.key("account");
+    results::write_json(json, result.account);
+    if (results_) {
+      json.key("results");
+      results::write_json(json, result);
+    }
+    json.end_object();
+    terminal.out() << json.text() << '\n';
+  }
+
+  static void print(const Terminal& terminal, const std::string& file, std::size_t index, const hl7::Message& message,
+                    const hl7::Tree& tree, const std::vector<hl7::Diagnostic>& of_input,
+                    const results::Interpretation& result) {
+    const results::Account& account = result.account;
+    terminal.out() << terminal.on_out(Paint::kBold,
+                                      printable(fmt::format("{} #{}: {} {}", file, index, result.header.type,
+                                                            result.header.control_id)))
+                   << '\n';
+    print_observations(terminal, result);
+    for (const auto* list : {&of_input, &message.diagnostics(), &tree.diagnostics.list()}) {
+      for (const hl7::Diagnostic& diagnostic : *list) {
+        terminal.out() << fmt::format("{} {} at {}: {}\n", hl7::severity_name(diagnostic.severity()), diagnostic.code(),
+                                      diagnostic.offset, diagnostic.sentence());
+      }
+    }
+    terminal.out() << fmt::format("{} OBX: {} in observations, {} explained\n", account.obx_in, account.observations,
+                                  account.explained.size());
+    for (const results::Unused& unused : account.explained) {
+      terminal.out() << fmt::format("  OBX at {}: {}\n", unused.offset, unused.reason);
+    }
+    terminal.out() << '\n';
+  }
+
+  std::vector<std::string> files_;
+  bool results_ = false;
+  Form form_;
+};
+
+std::vector<results::Report> reports_of(std::string bytes) {
+  std::vector<results::Report> reports;
+  const hl7::Reading reading = hl7::read(std::move(bytes));
+  for (const hl7::Message& message : reading.messages()) {
+    for (results::Report& report : results::interpret(message).reports) reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+// A report of the one file and what it became in the other; either may be missing.
+struct Pair {
+  const results::Report* older = nullptr;
+  const results::Report* newer = nullptr;
+  results::Relationship relationship;
+  results::Diff diff;
+};
+
+// Each new report goes with the old one that it says most about: the same test of the same order, if there is one.
+std::vector<Pair> pair_up(const std::vector<results::Report>& older, const std::vector<results::Report>& newer) {
+  std::vector<Pair> pairs;
+  std::vector<bool> paired(older.size(), false);
+  for (const results::Report& after : newer) {
+    Pair pair{nullptr, &after, {}, {}};
+    std::size_t at = older.size();
+    for (std::size_t i = 0; i < older.size(); ++i) {
+      const results::Relationship found = results::relate(older[i], after);
+      const bool same_test = found.relation != results::Relation::unrelated && found.basis != "test";
+      if (!same_test || paired[i]) continue;
+      const bool closer = at == older.size() || (pair.relationship.relation == results::Relation::extends &&
+                                                 found.relation != results::Relation::extends);
+      if (!closer) continue;
+      at = i;
+      pair.relationship = found;
+    }
+    if (at < older.size()) {
+      using enum results::Relation;
+      paired[at] = true;
+      pair.older = &older[at];
+      const bool partial = pair.relationship.relation == revises || pair.relationship.relation == extends;
+      pair.diff = results::diff(older[at], partial ? results::merge(older[at], after) : after);
+    }
+    pairs.push_back(std::move(pair));
+  }
+  for (std::size_t i = 0; i < older.size(); ++i) {
+    if (!paired[i]) pairs.push_back({&older[i], nullptr, {}, {}});
+  }
+  return pairs;
+}
+
+class Diff final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add({.names = "OLD",
+                 .help = "File with the earlier message",
+                 .target = &old_,
+                 .required = true,
+                 .names_file = true});
+    options.add({.names = "NEW",
+                 .help = "File with the later message; - for standard input",
+                 .target = &new_,
+                 .required = true,
+                 .names_file = true});
+    form_.declare(options);
+  }
+
+  ExitCode run(Terminal& terminal) override {
+    auto before = read_input(old_);
+    auto after = read_input(new_);
+    for (const auto* bytes : {&before, &after}) {
+      if (*bytes) continue;
+      terminal.complain(bytes->error());
+      return ExitCode::kFailure;
+    }
+    const std::vector<results::Report> older = reports_of(std::move(*before));
+    const std::vector<results::Report> newer = reports_of(std::move(*after));
+    for (const Pair& pair : pair_up(older, newer)) {
+      if (form_.table(terminal)) {
+        print(terminal, pair);
+      } else {
+        print_json(terminal, pair);
+      }
+    }
+    return ExitCode::kOk;
+  }
+
+ private:
+  static const results::Report& shown(const Pair& pair) { return pair.newer == nullptr ? *pair.older : *pair.newer; }
+  static std::string_view relation(const Pair& pair) {
+    if (pair.newer == nullptr) return "only_in_old";
+    return pair.older == nullptr ? "only_in_new" : results::relation_name(pair.relationship.relation);
+  }
+
+  static void print_json(const Terminal& terminal, const Pair& pair) {
+    const results::Report& report = shown(pair);
+    JsonWriter json;
+    json.begin_object()
+        .member("test", report.test.display())
+        .member("placer", report.placer.id)
+        .member("filler", report.filler.id);
+    json.member("relation", relation(pair));
+    if (pair.older != nullptr && pair.newer != nullptr) {
+      json.member("basis", pair.relationship.basis)
+          .member("new_is_newer", pair.relationship.second_is_newer)
+          .key("diff");
+      results::write_json(json, pair.diff);
+    }
+    json.end_object();
+    terminal.out() << json.text() << '\n';
+  }
+
+  static void print(const Terminal& terminal, const Pair& pair) {
+    const results::Report& report = shown(pair);
+    terminal.out() << terminal.on_out(Paint::kBold, printable(fmt::format("{} ({}): {}", report.test.display(),
+                                                                          report.filler.id, relation(pair))))
+                   << '\n';
+    if (pair.older != nullptr && pair.newer != nullptr && !pair.relationship.second_is_newer) {
+      terminal.out() << "  note: OLD was issued after NEW\n";
+    }
+    Table table({{"ANALYTE"}, {"CHANGE"}, {"BEFORE"}, {"AFTER"}}, "");
+    const auto add = [&](const std::string& name, const results::Change& change) {
+      table.add(
+          {name, std::string(results::change_name(change.kind)), one_line(change.before), one_line(change.after)});
+    };
+    if (pair.diff.report_status) add("(report)", *pair.diff.report_status);
+    if (pair.diff.report_notes) add("(report)", *pair.diff.report_notes);
+    for (const results::AnalyteDiff& analyte : pair.diff.analytes) {
+      for (const results::Change& change : analyte.changes) add(analyte.name, change);
+    }
+    if (!table.empty()) table.print(terminal);
+  }
+
+  std::string old_;
+  std::string new_;
+  Form form_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_hl7_parse() {
+  return std::make_unique<Parse>();
+}
+std::unique_ptr<Command> make_hl7_diff() {
+  return std::make_unique<Diff>();
+}
+
+}  // namespace resultsync::cli

@@ -1,0 +1,45 @@
+// What each command's file gives to the table in commands.cpp.
+#pragma once
+
+#include <memory>
+
+#include "cli/command.hpp"
+
+namespace resultsync::cli {
+
+std::unique_ptr<Command> make_serve();
+std::unique_ptr<Command> make_demo();
+std::unique_ptr<Command> make_status();
+std::unique_ptr<Command> make_check_config();
+
+std::unique_ptr<Command> make_connect();
+std::unique_ptr<Command> make_practitioners_list();
+std::unique_ptr<Command> make_practitioners_get();
+std::unique_ptr<Command> make_practitioners_disconnect();
+std::unique_ptr<Command> make_listen();
+
+std::unique_ptr<Command> make_events_list();
+std::unique_ptr<Command> make_events_get();
+std::unique_ptr<Command> make_orders_list();
+std::unique_ptr<Command> make_orders_get();
+std::unique_ptr<Command> make_unmatched_list();
+std::unique_ptr<Command> make_unmatched_match();
+
+std::unique_ptr<Command> make_trigger();
+std::unique_ptr<Command> make_sign();
+std::unique_ptr<Command> make_verify_signature();
+
+std::unique_ptr<Command> make_hl7_parse();
+std::unique_ptr<Command> make_hl7_diff();
+
+std::unique_ptr<Command> make_log_ls();
+std::unique_ptr<Command> make_log_cat();
+std::unique_ptr<Command> make_log_verify();
+std::unique_ptr<Command> make_verify();
+
+std::unique_ptr<Command> make_help();
+std::unique_ptr<Command> make_version();
+std::unique_ptr<Command> make_completion();
+std::unique_ptr<Command> make_man();
+
+}  // namespace resultsync::cli

@@ -1,0 +1,128 @@
+#include <fmt/format.h>
+
+#include "cli/listing.hpp"
+#include "cli/make_commands.hpp"
+
+namespace resultsync::cli {
+namespace {
+
+std::string backfill_of(JsonValue connection) {
+  const std::string total = shown(connection, {"backfill", "orders_total"});
+  if (total.empty() || shown(connection, {"backfill", "finished"}) == "true") return "done";
+  return fmt::format("{} of {} orders", shown(connection, {"backfill", "orders_done"}), total);
+}
+
+class PractitionersList final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add(
+        {.names = "--limit", .value = "N", .help = "Show at most so many", .target = &limit_, .least = 1, .most = 1e9});
+    server_.declare(options);
+    output_.declare(options);
+  }
+  ExitCode run(Terminal& terminal) override {
+    return print_listing(
+        terminal, server_, output_,
+        {.target = "/v1/practitioners",
+         .most = limit_,
+         .columns = {{"PRACTITIONER"}, {"CLINICS"}, {"SOURCES"}},
+         .cells =
+             [](JsonValue item) {
+               std::string clinics;
+               std::string sources;
+               for (const JsonValue connection : elements(item, {"connections"})) {
+                 clinics += (clinics.empty() ? "" : ", ") + shown(connection, {"clinic_id"});
+                 sources += (sources.empty() ? "" : ", ") + shown(connection, {"source"});
+               }
+               return std::vector{shown(item, {"id"}), clinics, sources};
+             },
+         .when_empty = "Nobody is connected yet. Connect somebody: resultsync connect PRACTITIONER --clinic ID"});
+  }
+
+ private:
+  ServerOptions server_;
+  OutputOption output_;
+  std::int64_t limit_ = 100;
+};
+
+class PractitionersGet final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add({.names = "PRACTITIONER",
+                 .help = "The application's own id of the practitioner",
+                 .target = &practitioner_,
+                 .required = true});
+    server_.declare(options);
+    output_.declare(options);
+  }
+  ExitCode run(Terminal& terminal) override {
+    const auto client = ApiClient::find(server_);
+    if (!client) return terminal.complain(client.error());
+    const auto answer = client->get("/v1/practitioners/" + percent_encoded(practitioner_));
+    if (!answer) return terminal.complain(answer.error());
+    const auto document = JsonDocument::parse(*answer);
+    if (!document) return terminal.complain(document.error());
+    if (!output_.table()) {
+      terminal.out() << (output_.json() ? indented(document->root()) : compact(document->root())) << '\n';
+      return ExitCode::kOk;
+    }
+    Table table({{"SOURCE"}, {"CLINIC"}, {"VENDOR PRACTITIONER"}, {"SINCE"}, {"BACKFILL"}}, "No connection.");
+    for (const JsonValue connection : elements(document->root(), {"connections"})) {
+      table.add({shown(connection, {"source"}), shown(connection, {"clinic_id"}),
+                 shown(connection, {"vendor_practitioner_id"}), shown(connection, {"created_at"}),
+                 backfill_of(connection)});
+    }
+    table.print(terminal);
+    return ExitCode::kOk;
+  }
+
+ private:
+  ServerOptions server_;
+  OutputOption output_;
+  std::string practitioner_;
+};
+
+class PractitionersDisconnect final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add({.names = "PRACTITIONER",
+                 .help = "The application's own id of the practitioner",
+                 .target = &practitioner_,
+                 .required = true});
+    options.add({.names = "--clinic", .value = "ID", .help = "Only the connection to this clinic", .target = &clinic_});
+    options.add({.names = "--source", .value = "NAME", .help = "Only connections to this network", .target = &source_});
+    server_.declare(options);
+  }
+  ExitCode run(Terminal& terminal) override {
+    const auto client = ApiClient::find(server_);
+    if (!client) return terminal.complain(client.error());
+    const auto answer = client->send("DELETE",
+                                     with_query("/v1/practitioners/" + percent_encoded(practitioner_),
+                                                {{"clinic_id", clinic_}, {"source", source_}}),
+                                     {});
+    if (!answer) return terminal.complain(answer.error());
+    terminal.talk() << fmt::format("{} is disconnected{}\n", printable(practitioner_),
+                                   clinic_.empty() ? "" : " from " + printable(clinic_));
+    return ExitCode::kOk;
+  }
+
+ private:
+  ServerOptions server_;
+  std::string practitioner_;
+  std::string clinic_;
+  std::string source_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_practitioners_list() {
+  return std::make_unique<PractitionersList>();
+}
+std::unique_ptr<Command> make_practitioners_get() {
+  return std::make_unique<PractitionersGet>();
+}
+std::unique_ptr<Command> make_practitioners_disconnect() {
+  return std::make_unique<PractitionersDisconnect>();
+}
+
+}  // namespace resultsync::cli

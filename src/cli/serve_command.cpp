@@ -1,0 +1,344 @@
+// serve: the whole house in one process. Opened from the truth outwards (log, views, sync, private listener, public
+// listener), closed the other way round.
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+
+#include "api/api.hpp"
+#include "cli/config_options.hpp"
+#include "cli/make_commands.hpp"
+#include "cli/server_file.hpp"
+#include "cli/store_on_disk.hpp"
+#include "cli/version.hpp"
+#include "http/server.hpp"
+#include "intake/webhook.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/file.hpp"
+#include "runtime/keys.hpp"
+#include "runtime/log.hpp"
+#include "runtime/metrics.hpp"
+#include "store/log/segment_log.hpp"
+#include "store/sqlite/sqlite_views.hpp"
+#include "sync/sync.hpp"
+
+namespace resultsync::cli {
+namespace {
+
+// P2: SIGTERM finishes in-flight work within 10 s. What is left when these are over is cut off; the commit behind it is
+// still awaited.
+constexpr std::chrono::milliseconds kPublicPatience{6'000};
+constexpr std::chrono::milliseconds kPrivatePatience{2'000};
+
+// Where signals and the failure of the store arrive: one place to wait, for the main thread.
+class Ending {
+ public:
+  enum class Why { kSignal, kStoreFailed };
+
+  // Takes SIGTERM and SIGINT away from all threads that are started after it.
+  static Result<std::unique_ptr<Ending>> prepare() {
+    auto ending = std::unique_ptr<Ending>(new Ending);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigaddset(&signals, SIGINT);
+    if (::pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return fail("io_error", "signals cannot be blocked");
+    const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC);
+    const int failure_descriptor = ::eventfd(0, EFD_CLOEXEC);
+    if (signal_descriptor < 0 || failure_descriptor < 0)
+      return std::unexpected(runtime::file_error(errno, "watch", "signals"));
+    ending->signals_ = runtime::File(signal_descriptor, "signals");
+    ending->failure_ = runtime::File(failure_descriptor, "failure");
+    return ending;
+  }
+
+  Why wait() {
+    pollfd watched[] = {{signals_.descriptor(), POLLIN, 0}, {failure_.descriptor(), POLLIN, 0}};
+    while (true) {
+      if (::poll(watched, 2, -1) < 0) continue;  // EINTR
+      if (watched[1].revents != 0) return Why::kStoreFailed;
+      if (watched[0].revents != 0) {
+        signalfd_siginfo info{};
+        [[maybe_unused]] const auto got = ::read(signals_.descriptor(), &info, sizeof info);
+        return Why::kSignal;
+      }
+    }
+  }
+
+  // From here on a further signal ends the process at once, and a failure of the store too.
+  void stop_waiting() {
+    patient_ = false;
+    ::signal(SIGTERM, [](int) { ::_exit(128 + SIGTERM); });
+    ::signal(SIGINT, [](int) { ::_exit(128 + SIGINT); });
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigaddset(&signals, SIGINT);
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  }
+
+  // The store failed: what is on disk is not known, so nothing may be acknowledged and nothing flushed any more
+  // (fail-stop). From any thread; nobody who waits for an answer gets a 2xx.
+  void store_failed(const Error& error) {
+    if (failed_.exchange(true)) return;
+    runtime::log::error("store.failed", {{"code", error.code}, {"message", error.message}, {"cause", error.cause}});
+    if (!patient_) ::_exit(static_cast<int>(ExitCode::kStoreFailure));
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(failure_.descriptor(), &one, sizeof one);
+  }
+  [[nodiscard]] bool has_failed() const { return failed_; }
+
+ private:
+  Ending() = default;
+  runtime::File signals_;
+  runtime::File failure_;
+  std::atomic<bool> failed_ = false;
+  std::atomic<bool> patient_ = true;
+};
+
+void harden_process() {
+  // Memory holds keys and health data: no core file, and no other process of this user may look into it (P4).
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file size limit is a failure of the store like any other
+  ::umask(0077);
+}
+
+sync::SyncOptions sync_options(const Config& config) {
+  sync::SyncOptions options;
+  for (const vendors::Source& source : config.sources) options.result_types[source.id] = source.result_event_types;
+  return options;
+}
+
+store::SegmentLogOptions log_options(const Config& config, Ending& ending) {
+  store::SegmentLogOptions options;
+  options.data_dir = config.data_dir;
+  options.free_bytes_min = config.limits.free_space_bytes;
+  options.queue_bytes_max = config.limits.queue_bytes;
+  options.on_failure = [&ending](const Error& error) { ending.store_failed(error); };
+  return options;
+}
+
+http::ServerOptions public_options(const Config& config) {
+  http::ServerOptions options;
+  options.address = config.public_address;
+  options.threads = static_cast<unsigned>(config.threads);
+  options.head_bytes_max = config.limits.head_bytes;
+  options.body_bytes_max = config.limits.body_bytes;
+  options.body_bytes_in_flight_max = config.limits.in_flight_bytes;
+  options.connections_max = config.limits.connections;
+  options.idle_timeout = std::chrono::seconds(config.limits.idle_seconds);
+  return options;
+}
+
+http::ServerOptions private_options(const Config& config) {
+  http::ServerOptions options;
+  options.address = config.private_address;
+  options.threads = 1;
+  options.body_bytes_max = std::size_t{1} << 20U;
+  options.connections_max = 4'000;
+  return options;
+}
+
+// Everything that runs, in the order in which it is opened; destroyed the other way round.
+class House {
+ public:
+  explicit House(Config config) : config_(std::move(config)) {}
+
+  Result<void> open(Ending& ending) {
+    if (auto made = runtime::make_directories(config_.data_dir, 0700); !made) return made;
+    auto lock = runtime::DirectoryLock::take(config_.data_dir);
+    if (!lock) return forward_error(std::move(lock));
+    lock_ = std::make_unique<runtime::DirectoryLock>(std::move(*lock));
+
+    auto admin_key = load_or_create_admin_key(admin_key_path(config_.data_dir));
+    if (!admin_key) return forward_error(std::move(admin_key));
+    auto master = runtime::MasterKey::load_or_create(master_key_path(config_.data_dir));
+    if (!master) return forward_error(std::move(master));
+
+    auto log = store::SegmentLog::open(log_options(config_, ending), std::move(*master), clock_);
+    if (!log) return forward_error(std::move(log));
+    log_ = std::move(*log);
+    auto views = store::open_sqlite_views(
+        config_.data_dir, {.on_failure = [&ending](const Error& error) { ending.store_failed(error); }});
+    if (!views) return forward_error(std::move(views));
+    views_ = std::move(*views);
+
+    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_));
+    if (auto checked = sync_->check(); !checked) return checked;
+    open_api(*admin_key, ending);
+    webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
+    log_->on_commit([this](Sequence) { sync_->wake(); });
+    sync_->on_feed([this] { api_->feed_changed(); });
+    sync_->start([&ending](const Error& error) { ending.store_failed(error); });
+    return open_listeners();
+  }
+
+  // P2: nothing new is taken, what is in flight is answered, and what was taken is applied as far as it goes.
+  void close() {
+    if (ready_.exchange(false)) remove_server_file(config_.data_dir);
+    if (public_) public_->stop(kPublicPatience);
+    if (api_) api_->stop();
+    if (private_) private_->stop(kPrivatePatience);
+    if (sync_) sync_->stop();
+    if (log_) log_->close();
+  }
+
+  [[nodiscard]] ServerFile addresses() const {
+    return {.pid = ::getpid(),
+            .public_address = public_->address(),
+            .private_address = private_->address(),
+            .config_file = config_.file};
+  }
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] Sequence records() const { return log_->end(); }
+
+ private:
+  void open_api(const Secret<std::string>& admin_key, Ending& ending) {
+    api::ApiContext context{.views = *views_,
+                            .log = *log_,
+                            .sync = *sync_,
+                            .clock = clock_,
+                            .metrics = metrics_,
+                            .admin_key = admin_key,
+                            .sources = {},
+                            .version = std::string(kVersion)};
+    for (const vendors::Source& source : config_.sources) context.sources.push_back(source.id);
+    context.readiness = [this, &ending] {
+      return std::vector<api::ReadinessCheck>{{.name = "store", .ok = !ending.has_failed()},
+                                              {.name = "listeners", .ok = ready_.load()}};
+    };
+    api_ = std::make_unique<api::Api>(std::move(context));
+  }
+
+  Result<void> open_listeners() {
+    auto private_listener =
+        http::Server::start(private_options(config_), [this](http::Request request, http::Responder respond) {
+          api_->handle(std::move(request), std::move(respond));
+        });
+    if (!private_listener) return listener_error("server.private", private_listener.error());
+    private_ = std::move(*private_listener);
+    http::ServerOptions options = public_options(config_);
+    options.on_refusal = [this](http::Refusal refusal) { webhook_->on_refusal(refusal); };
+    auto public_listener =
+        http::Server::start(std::move(options), [this](http::Request request, http::Responder respond) {
+          webhook_->handle(std::move(request), std::move(respond));
+        });
+    if (!public_listener) return listener_error("server.public", public_listener.error());
+    public_ = std::move(*public_listener);
+    if (auto written = write_server_file(config_.data_dir, addresses()); !written) return written;
+    ready_ = true;
+    return {};
+  }
+
+  static Result<void> listener_error(std::string_view setting, const Error& error) {
+    return fail(
+        error.code, fmt::format("{}: {}", setting, error.message),
+        error.cause + (error.code == "address_in_use" ? "\nstop what listens there, or choose another port" : ""));
+  }
+
+  const Config config_;
+  runtime::SystemClock clock_;
+  runtime::Metrics metrics_;
+  std::atomic<bool> ready_ = false;
+  std::unique_ptr<runtime::DirectoryLock> lock_;
+  std::unique_ptr<intake::Webhook> webhook_;  // before the log: the log's last commits are still reported to it
+  std::unique_ptr<store::SegmentLog> log_;
+  std::unique_ptr<store::Views> views_;
+  std::unique_ptr<sync::Sync> sync_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<http::Server> private_;
+  std::unique_ptr<http::Server> public_;
+};
+
+class Serve final : public Command {
+ public:
+  void declare(Options& options) override { config_.declare(options); }
+
+  ExitCode run(Terminal& terminal) override {
+    if (!config_.file && resultsync_environment().empty()) {
+      terminal.talk() << "resultsync: which configuration? Use: resultsync serve --config FILE\n\n"
+                         "This is enough; save it as resultsync.toml, with the network's signing secret in rupa.secret "
+                         "beside it:\n\n"
+                      << minimal_config();
+      return ExitCode::kConfig;
+    }
+    LoadedConfig loaded = config_.load();
+    terminal.talk() << describe(loaded.warnings);
+    if (!loaded.problems.empty()) {
+      terminal.talk() << describe(loaded.problems);
+      return ExitCode::kConfig;
+    }
+    harden_process();
+    runtime::log::set_level(loaded.config.log_level);
+    auto ending = Ending::prepare();
+    if (!ending) return terminal.complain(ending.error());
+    return serve(terminal, std::move(loaded.config), **ending);
+  }
+
+ private:
+  static ExitCode serve(const Terminal& terminal, Config config, Ending& ending) {
+    House house(std::move(config));
+    if (auto opened = house.open(ending); !opened) {
+      ExitCode code = terminal.complain(opened.error());
+      if (opened.error().code == "io_error" || opened.error().code == "disk_full") code = ExitCode::kStoreFailure;
+      terminal.out().flush();
+      house.close();
+      return code;
+    }
+    announce(terminal, house);
+    if (ending.wait() == Ending::Why::kStoreFailed) {
+      // Nothing is closed in order: a flush after a failed one would pretend to have worked.
+      ::_exit(static_cast<int>(ExitCode::kStoreFailure));
+    }
+    runtime::log::info("server.stopping", {{"records", house.records().value}});
+    ending.stop_waiting();
+    house.close();
+    if (ending.has_failed()) return ExitCode::kStoreFailure;
+    runtime::log::info("server.stopped", {{"records", house.records().value}});
+    return ExitCode::kOk;
+  }
+
+  static void announce(const Terminal& terminal, const House& house) {
+    const ServerFile addresses = house.addresses();
+    runtime::log::info("server.ready", {{"public", addresses.public_address},
+                                        {"private", addresses.private_address},
+                                        {"data_dir", house.config().data_dir},
+                                        {"records", house.records().value}});
+    std::string paths;
+    for (const vendors::Source& source : house.config().sources) {
+      paths +=
+          (paths.empty() ? "" : ", ") + (source.paths.empty() ? "/webhooks/" + source.id.text() : source.paths.front());
+    }
+    terminal.talk() << terminal.on_talk(Paint::kGreen, "Ready.") << " Webhooks at http://" << addresses.public_address
+                    << paths << ", API at http://" << addresses.private_address << ", key in "
+                    << admin_key_path(house.config().data_dir) << '\n';
+    terminal.talk().flush();
+  }
+
+  ConfigOptions config_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve() {
+  return std::make_unique<Serve>();
+}
+
+}  // namespace resultsync::cli

@@ -1,0 +1,76 @@
+#include "cli/setting_kinds.hpp"
+
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace resultsync::cli {
+namespace {
+
+using Form = SettingKind::Form;
+
+constexpr SettingKind kKinds[] = {
+    {"server.public", Form::kAddress, "127.0.0.1:8080",
+     "host:port that takes the network's webhooks; port 0 takes a free one"},
+    {"server.private", Form::kAddress, "127.0.0.1:8081", "host:port of the API, health and metrics"},
+    {"server.allow_remote_without_tls", Form::kBoolean, "false",
+     "let the private listener be reached from other machines although it speaks no TLS"},
+    {"server.data_dir", Form::kPath, "./data",
+     "folder of the log, the views and the keys; created with mode 0700. Relative to the folder of this file"},
+    {"server.threads", Form::kCount, "2", "event loops of the public listener", "", 1, 64},
+    {"sources.*.vendor", Form::kChoice, "rupa", "whose events these are", "rupa"},
+    {"sources.*.path", Form::kText, "",
+     "path of its webhooks on the public listener; default `/webhook` for the only source, else `/webhooks/NAME`, "
+     "where every source "
+     "can always be reached"},
+    {"sources.*.secrets", Form::kList, "",
+     "where the signing secrets stand, newest first: `file:PATH` (relative to the folder of this file) or "
+     "`credential:NAME` (systemd); "
+     "required"},
+    {"sources.*.signature", Form::kChoice, "t-v1", "how requests are signed",
+     "t-v1|fullscript|standard-webhooks|svix|stripe|github|hex-body|base64-body|terra|terra-ms"},
+    {"sources.*.header", Form::kText, "", "name of the signature header; default: that of the scheme"},
+    {"sources.*.timestamp_header", Form::kText, "", "name of the timestamp header, for schemes that have one"},
+    {"sources.*.id_header", Form::kText, "", "name of the message id header, for schemes that have one"},
+    {"sources.*.tolerance", Form::kChoice, "flag",
+     "a right signature with a time outside the tolerance is kept and flagged, or refused (`strict`)", "flag|strict"},
+    {"sources.*.tolerance_seconds", Form::kCount, "300", "how far a signature's time may be from ours, either side", "",
+     1, 604'800},
+    {"sources.*.event_types", Form::kList, "order.new_result",
+     "event types that carry results; others are kept, and synced to nobody"},
+    {"limits.body", Form::kBytes, "32 MiB", "largest request body; beyond: 413", "", 1, 32 << 20},
+    {"limits.head", Form::kBytes, "16 KiB", "largest request head; beyond: 431"},
+    {"limits.in_flight", Form::kBytes, "256 MiB",
+     "all bodies of the public listener that are not answered yet; beyond: 503"},
+    {"limits.connections", Form::kCount, "20000", "connections of the public listener; beyond: 503", "", 1, 1'000'000},
+    {"limits.queue", Form::kBytes, "64 MiB", "events that wait to be made durable; beyond: 503"},
+    {"limits.free_space", Form::kBytes, "256 MiB", "space that must stay free for data_dir; below: 503"},
+    {"limits.idle_seconds", Form::kCount, "75", "how long a connection may stay open without a request", "", 1, 3600},
+    {"log.level", Form::kChoice, "info", "least severe event that is logged", "debug|info|warning|error|off"},
+};
+
+}  // namespace
+
+std::span<const SettingKind> setting_kinds() {
+  return kKinds;
+}
+
+std::optional<std::int64_t> parse_bytes(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0) return std::nullopt;
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {
+      {"", 1},          {"B", 1},          {"kB", 1'000},
+      {"KB", 1'000},    {"MB", 1'000'000}, {"GB", 1'000'000'000},
+      {"KiB", 1 << 10}, {"MiB", 1 << 20},  {"GiB", std::int64_t{1} << 30U}};
+  for (const auto& [name, bytes] : kUnits) {
+    if (unit != name) continue;
+    if (number > std::numeric_limits<std::int64_t>::max() / bytes) return std::nullopt;
+    return number * bytes;
+  }
+  return std::nullopt;
+}
+
+}  // namespace resultsync::cli

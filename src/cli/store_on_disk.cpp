@@ -1,0 +1,38 @@
+#include "cli/store_on_disk.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/encoding.hpp"
+#include "runtime/file.hpp"
+#include "runtime/random.hpp"
+
+namespace resultsync::cli {
+namespace {
+constexpr std::size_t kKeyBytes = 32;
+}
+
+std::string master_key_path(const std::string& data_dir) {
+  return (std::filesystem::path(data_dir) / "master.key").string();
+}
+
+Result<Secret<std::string>> load_or_create_admin_key(const std::string& path) {
+  auto text = runtime::read_file(path, 4096);
+  if (!text && text.error().code != "not_found") return forward_error(std::move(text));
+  if (!text) {
+    Secret<std::string> key(encode_base64url(runtime::random_bytes(kKeyBytes)));
+    if (auto written = runtime::write_file_durably(path, key.reveal(), 0600); !written)
+      return forward_error(std::move(written));
+    return key;
+  }
+  if (text->ends_with('\n')) text->pop_back();
+  const auto bytes = decode_base64url(*text);
+  if (!bytes || bytes->size() < 16) {
+    return fail("bad_admin_key", fmt::format("{} holds no admin key", path),
+                "delete it to have a new one made at the next start; the old one is void then");
+  }
+  return Secret<std::string>(std::move(*text));
+}
+
+}  // namespace resultsync::cli

@@ -1,0 +1,18 @@
+// What a data directory holds, and where: <data_dir>/{log/, views.db, master.key, admin.key, server.json, lock}.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace resultsync::cli {
+
+std::string master_key_path(const std::string& data_dir);
+
+// The admin key of the API: 32 random bytes as base64url, and nothing else in the file (mode 0600). Made and durable
+// before this returns where there was none. Errors: `bad_admin_key` (the file holds something else), and those of
+// files.
+Result<Secret<std::string>> load_or_create_admin_key(const std::string& path);
+
+}  // namespace resultsync::cli

@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include "base/json_writer.hpp"
+#include "cli/api_client.hpp"
+#include "cli/config.hpp"
+#include "cli/log_reader.hpp"
+#include "cli/make_commands.hpp"
+#include "cli/output.hpp"
+#include "cli/server_file.hpp"
+#include "store/sqlite/sqlite_views.hpp"
+#include "sync/rebuild.hpp"
+
+namespace resultsync::cli {
+namespace {
+
+class Verify final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add(
+        {.names = "--rebuild", .help = "Compute all views anew from the log, and compare", .target = &rebuild_});
+    server_.declare_data_dir(options);
+    output_.declare(options);
+  }
+
+  ExitCode run(Terminal& terminal) override {
+    if (!rebuild_)
+      return terminal.complain(
+          {"usage", "say what to verify: --rebuild (or: resultsync log verify, for the log itself)"});
+    const auto data_dir = server_.resolved_data_dir();
+    if (!data_dir) return terminal.complain(data_dir.error());
+    auto live = store::open_sqlite_views_read_only(*data_dir);
+    if (!live) return terminal.complain(live.error());
+    const auto log = LogReader::open(*data_dir);
+    if (!log) return terminal.complain(log.error());
+    auto scratch = store::open_memory_views();
+    if (!scratch) return terminal.complain(scratch.error());
+    const auto report =
+        sync::verify_rebuild(**log, **live, **scratch, apply_options(*data_dir), [&](Sequence done, Sequence all) {
+          if (terminal.talk_is_terminal())
+            terminal.talk() << fmt::format("\r{} of {} records", done.value, all.value) << std::flush;
+        });
+    if (terminal.talk_is_terminal()) terminal.talk() << '\r' << std::string(40, ' ') << '\r';
+    if (!report) return terminal.complain(report.error());
+    output_.table() ? print(terminal, *report) : print_json(terminal, *report);
+    return report->differences == 0 ? ExitCode::kOk : ExitCode::kVerificationFailed;
+  }
+
+ private:
+  // Which event types carry results is configuration: that of --config, else of the server that runs, else the default.
+  [[nodiscard]] sync::ApplyOptions apply_options(const std::string& data_dir) const {
+    sync::ApplyOptions options{.result_types = {}, .issue = false};
+    std::optional<std::string> config = server_.config;
+    if (const auto running = read_server_file(data_dir); !config && running && !running->config_file.empty())
+      config = running->config_file;
+    if (!config) return options;
+    const LoadedConfig loaded = load_config({.file = config, .environment = resultsync_environment(), .flags = {}});
+    for (const vendors::Source& source : loaded.config.sources)
+      options.result_types[source.id] = source.result_event_types;
+    return options;
+  }
+
+  static void print(const Terminal& terminal, const sync::RebuildReport& report) {
+    for (const std::string& line : report.first_differences) terminal.out() << printable(line) << '\n';
+    terminal.out() << fmt::format(
+        "{} facts of {} records: {}\n", report.lines, report.through.value,
+        report.differences == 0 ? terminal.on_out(Paint::kGreen, "the views say what the log says")
+                                : terminal.on_out(Paint::kRed, fmt::format("{} differences", report.differences)));
+  }
+
+  static void print_json(const Terminal& terminal, const sync::RebuildReport& report) {
+    JsonWriter json;
+    json.begin_object()
+        .member("through", report.through.value)
+        .member("facts", report.lines)
+        .member("differences", report.differences);
+    json.key("first_differences").begin_array();
+    for (const std::string& line : report.first_differences) json.string(line);
+    terminal.out() << json.end_array().end_object().text() << '\n';
+  }
+
+  ServerOptions server_;
+  OutputOption output_;
+  bool rebuild_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_verify() {
+  return std::make_unique<Verify>();
+}
+
+}  // namespace resultsync::cli
