@@ -81,6 +81,13 @@ constexpr CommandEntry kCommands[] = {
      "Needs no server.\n"
      "Input that is no HL7 is shown too, with diagnostics. Exits 1 if a file cannot be read.",
      "resultsync hl7 parse result.hl7\nresultsync hl7 parse --results -o ndjson *.hl7", make_hl7_parse},
+    {"hl7 fhir", Section::kMessages, "Turn HL7 v2 messages into FHIR R4",
+     "One Bundle of type collection a message, one a line. Needs no server. Ids are a function of the message, so the "
+     "same message gives the same ids.\n"
+     "Embedded documents are named by their hash; --inline-documents puts their bytes in. Exits 1 if a file cannot be "
+     "read, or is no HL7 message with an MSH segment.",
+     "resultsync hl7 fhir result.hl7\nresultsync hl7 fhir - < result.hl7 | jq '.entry[].resource.resourceType'",
+     make_hl7_fhir},
     {"hl7 diff", Section::kMessages, "Show what changed from one message to another, analyte by analyte",
      "Reports are paired by their filler and placer numbers. A report that is sent again in part leaves the rest as it "
      "was.",

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/digest.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/signing_options.hpp"
 #include "cli/table.hpp"
+#include "fhir/fhir.hpp"
 #include "hl7/json.hpp"
 #include "hl7/reader.hpp"
 #include "results/json.hpp"
@@ -308,10 +310,101 @@ class Diff final : public Command {
   Form form_;
 };
 
+class Fhir final : public Command {
+ public:
+  void declare(Options& options) override {
+    options.add({.names = "FILE",
+                 .help = "Files with HL7 v2 messages; - for standard input",
+                 .target = &files_,
+                 .required = true,
+                 .names_file = true});
+    options.add({.names = "--inline-documents",
+                 .help = "Put the bytes of embedded documents into the Bundle",
+                 .target = &inline_documents_});
+    options.add(
+        {.names = "--base-url", .value = "URL", .help = "What every fullUrl begins with", .target = &base_url_});
+    form_.declare(options);
+  }
+
+  // Every file that can be read is shown, also after one that cannot.
+  ExitCode run(Terminal& terminal) override {
+    while (base_url_.ends_with('/')) base_url_.pop_back();
+    ExitCode code = ExitCode::kOk;
+    for (const std::string& file : files_) {
+      auto bytes = read_input(file);
+      if (!bytes) {
+        terminal.complain(bytes.error());
+        code = ExitCode::kFailure;
+      } else if (!show(terminal, file, std::move(*bytes))) {
+        code = ExitCode::kFailure;
+      }
+    }
+    return code;
+  }
+
+ private:
+  // False if a part of it is no message.
+  bool show(const Terminal& terminal, const std::string& file, std::string bytes) const {
+    const Sha256 digest = sha256(bytes);
+    const hl7::Reading reading = hl7::read(std::move(bytes));
+    bool all = !reading.messages().empty();
+    for (std::size_t index = 0; index < reading.messages().size(); ++index) {
+      const hl7::Message& message = reading.messages()[index];
+      if (!message.has_header()) {
+        all = false;
+        continue;
+      }
+      const results::Interpretation result = results::interpret(message);
+      fhir::Context context;
+      context.id_prefix = name_of(result.header, digest, index);
+      context.inline_documents = inline_documents_;
+      const fhir::Resources resources = fhir::convert(result, context);
+      if (form_.table(terminal)) {
+        print(terminal, fmt::format("{} #{}: {} {}", file, index, result.header.type, result.header.control_id),
+              resources);
+      } else {
+        std::string bundle;
+        fhir::write_collection(resources, base_url_, bundle);
+        terminal.out() << bundle << '\n';
+      }
+    }
+    if (!all) terminal.complain({"no_message", fmt::format("{} holds no HL7 v2 message with an MSH segment", file)});
+    return all;
+  }
+
+  // The same message gives the same ids wherever it is read. One without a control id is named by its input.
+  static std::string name_of(const results::Header& header, const Sha256& digest, std::size_t index) {
+    const bool named = !header.control_id.empty();
+    return fhir::id_prefix_of(
+        named ? fmt::format("{}/{}/{}", header.sending_application, header.sending_facility, header.control_id)
+              : fmt::format("{}/{}", digest.hex(), index));
+  }
+
+  static void print(const Terminal& terminal, const std::string& title, const fhir::Resources& resources) {
+    terminal.out() << terminal.on_out(Paint::kBold, printable(title)) << '\n';
+    Table table({{"RESOURCE"}, {"ID"}, {"STATUS"}, {"CODE"}, {"DATE"}}, "No resources.");
+    for (const fhir::Resource& resource : resources) {
+      table.add({std::string(fhir::type_name(resource.type)), std::string(resource.id), std::string(resource.status),
+                 resource.codes.empty() ? "" : std::string(resource.codes[0].code),
+                 resource.date ? format_timestamp(resource.date->from) : ""});
+    }
+    table.print(terminal);
+    terminal.out() << '\n';
+  }
+
+  std::vector<std::string> files_;
+  bool inline_documents_ = false;
+  std::string base_url_{fhir::kNoServer};
+  Form form_;
+};
+
 }  // namespace
 
 std::unique_ptr<Command> make_hl7_parse() {
   return std::make_unique<Parse>();
+}
+std::unique_ptr<Command> make_hl7_fhir() {
+  return std::make_unique<Fhir>();
 }
 std::unique_ptr<Command> make_hl7_diff() {
   return std::make_unique<Diff>();

@@ -30,6 +30,7 @@ std::unique_ptr<Command> make_sign();
 std::unique_ptr<Command> make_verify_signature();
 
 std::unique_ptr<Command> make_hl7_parse();
+std::unique_ptr<Command> make_hl7_fhir();
 std::unique_ptr<Command> make_hl7_diff();
 
 std::unique_ptr<Command> make_log_ls();

@@ -1,0 +1,159 @@
+#include "fhir/builder.hpp"
+
+#include <cstring>
+
+namespace resultsync::fhir {
+namespace {
+
+constexpr std::size_t kJsonBytesUsual = 32 * 1024;
+
+}  // namespace
+
+Builder::Builder(const Context& context)
+    : storage_(std::make_unique<Resources::Storage>()),
+      context_(context),
+      prefix_(id_prefix_of(context.id_prefix)),
+      json_(storage_->json) {
+  storage_->json.reserve(kJsonBytesUsual);
+  storage_->tokens.reserve(64);
+  storage_->references.reserve(128);
+  storage_->by_id.reserve(64);
+  all_.reserve(32);
+}
+
+std::string_view Builder::keep(std::string_view text) {
+  if (text.empty()) return {};
+  char* copy = static_cast<char*>(storage_->words.allocate(text.size(), 1));
+  std::memcpy(copy, text.data(), text.size());
+  return {copy, text.size()};
+}
+
+std::string_view Builder::new_id(Type type, std::uint64_t hash) {
+  for (std::uint64_t nth = 0;; ++nth) {
+    const std::string id = make_id(prefix_, type, nth == 0 ? hash : NameHash().add(hash).add(nth).value());
+    if (storage_->by_id.contains(id)) continue;
+    const std::string_view kept = keep(id);
+    storage_->by_id.emplace(kept, 0);
+    return kept;
+  }
+}
+
+void Builder::begin(Type type, std::string_view id) {
+  if (!storage_->json.empty()) storage_->json += '\n';  // between two, so that no comma is set
+  facts_ = {};
+  facts_.type = type;
+  facts_.id = id;
+  facts_.json = storage_->json.size();
+  facts_.references = storage_->references.size();
+  codes_.clear();
+  categories_.clear();
+  identifiers_.clear();
+  profile_ = {};
+  storage_->json += R"({"resourceType":")";
+  storage_->json += type_name(type);
+  storage_->json += R"(","id":")";
+  storage_->json += id;
+  storage_->json += '"';
+}
+
+void Builder::meta() {
+  json_.object("meta", [&] {
+    if (context_.version > 0) json_.literal("versionId", std::to_string(context_.version));
+    if (!context_.last_updated.empty()) json_.literal("lastUpdated", context_.last_updated);
+    if (!profile_.empty()) json_.array("profile", [&] { json_.literal({}, profile_); });
+  });
+}
+
+void Builder::end() {
+  meta();
+  storage_->json += '}';
+  facts_.json_end = storage_->json.size();
+  facts_.references_end = storage_->references.size();
+  facts_.tokens = storage_->tokens.size();
+  facts_.codes = codes_.size();
+  facts_.categories = categories_.size();
+  facts_.identifiers = identifiers_.size();
+  for (const auto* list : {&codes_, &categories_, &identifiers_})
+    storage_->tokens.insert(storage_->tokens.end(), list->begin(), list->end());
+  all_.push_back(facts_);
+}
+
+void Builder::token(Search search, std::string_view system, std::string_view code) {
+  if (code.empty()) return;
+  auto& list = search == Search::code ? codes_ : search == Search::category ? categories_ : identifiers_;
+  list.push_back({system, code});
+}
+
+void Builder::reference(std::string_view key, std::string_view parameter, Type type, std::string_view id,
+                        std::string_view display) {
+  const auto fill = [&] {
+    std::string& out = storage_->json;
+    out += R"("reference":")";
+    out += type_name(type);
+    out += '/';
+    out += id;
+    out += '"';
+    json_.string("display", display);
+  };
+  if (key.empty()) {
+    json_.object(fill);
+  } else {
+    json_.object(key, fill);
+  }
+  storage_->references.push_back({parameter, type, id});
+}
+
+void Builder::status(std::string_view name) {
+  facts_.status = name;
+  json_.literal("status", name);
+}
+
+void Builder::message(std::string_view control_id, std::string_view sent) {
+  storage_->control_id = keep(control_id);
+  storage_->sent = keep(sent);
+}
+
+// The lists have stopped growing: now there can be views into them.
+Resources Builder::take() {
+  Resources::Storage& storage = *storage_;
+  storage.resources.reserve(all_.size());
+  const std::string_view json = storage.json;
+  for (const Facts& facts : all_) {
+    Resource resource;
+    resource.type = facts.type;
+    resource.id = facts.id;
+    resource.json = json.substr(facts.json, facts.json_end - facts.json);
+    resource.patient = facts.patient;
+    resource.status = facts.status;
+    const Token* tokens = storage.tokens.data() + facts.tokens;
+    resource.codes = {tokens, facts.codes};
+    resource.categories = {tokens + facts.codes, facts.categories};
+    resource.identifiers = {tokens + facts.codes + facts.categories, facts.identifiers};
+    resource.references = {storage.references.data() + facts.references, facts.references_end - facts.references};
+    resource.date = facts.date;
+    resource.issued = facts.issued;
+    storage.by_id[facts.id] = static_cast<std::uint32_t>(storage.resources.size());
+    storage.resources.push_back(resource);
+  }
+  Resources result;
+  result.storage_ = std::move(storage_);
+  return result;
+}
+
+Resources::Resources() : storage_(std::make_unique<Storage>()) {}
+Resources::Resources(Resources&&) noexcept = default;
+Resources& Resources::operator=(Resources&&) noexcept = default;
+Resources::~Resources() = default;
+
+std::span<const Resource> Resources::all() const {
+  return storage_->resources;
+}
+
+const Resource* Resources::find(Type type, std::string_view id) const {
+  const auto found = storage_->by_id.find(id);
+  if (found == storage_->by_id.end()) return nullptr;
+  const Resource& resource = storage_->resources[found->second];
+  return resource.type == type && resource.id == id ? &resource : nullptr;
+}
+
+}  // namespace resultsync::fhir

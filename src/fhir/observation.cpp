@@ -1,0 +1,339 @@
+#include <algorithm>
+
+#include "fhir/conversion.hpp"
+
+namespace resultsync::fhir {
+namespace {
+
+using About = results::Observation::About;
+
+bool is_text(const results::Value& value) {
+  return value.as<results::Text>() != nullptr || value.as<results::Identifier>() != nullptr ||
+         value.as<results::Samples>() != nullptr;
+}
+
+// Calls `take` with parts of at most a string's size, each ending at a character.
+template <class Take>
+void for_each_part(std::string_view text, Take take) {
+  while (!text.empty()) {
+    std::size_t size = std::min(text.size(), kStringBytesMax);
+    while (size > 1 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80U) --size;
+    take(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+}
+
+std::string_view text_of(const results::Value& value) {
+  const auto* text = value.as<results::Text>();
+  return text != nullptr ? std::string_view(text->text) : std::string_view(value.text);
+}
+
+// The values that FHIR can give as text are one text, a line each.
+std::string joined_text(const std::vector<const results::Value*>& values) {
+  std::string text;
+  for (const results::Value* value : values) {
+    if (!text.empty()) text += '\n';
+    text += text_of(*value);
+  }
+  return text;
+}
+
+std::vector<const results::Value*> without_files(const results::Observation& observation) {
+  std::vector<const results::Value*> values;
+  for (const results::Value& value : observation.values) {
+    if (value.as<results::Attachment>() == nullptr && !(is_text(value) && is_blank(text_of(value))))
+      values.push_back(&value);
+  }
+  return values;
+}
+
+bool has_loinc(const results::Codes& codes) {
+  return std::ranges::any_of(codes.codings, [](const results::Coding& coding) {
+    return !is_blank(coding.code) && known_system(coding.system) == systems::kLoinc;
+  });
+}
+
+std::string_view category_of(const results::Observation& observation, std::string_view of_report) {
+  return observation.about == About::patient ? std::string_view() : of_report;
+}
+
+}  // namespace
+
+// ---- what it refers to
+
+std::vector<Conversion::Known> Conversion::performers(const results::Observation& observation) {
+  std::vector<Known> all;
+  const auto add = [&](Known known) {
+    const auto same = [&](const Known& other) { return other.id == known.id; };
+    if (known && std::ranges::none_of(all, same)) all.push_back(known);
+  };
+  const Known lab = organization(observation.performer);
+  add(lab);
+  if (const Known director = practitioner(observation.performer.director)) add(role(director, lab, "MDIR", {}));
+  if (!observation.producer.empty() && observation.performer.empty()) {
+    results::Organization producer;
+    producer.name = observation.producer.display();
+    if (const results::Coding* coding = observation.producer.preferred()) {
+      producer.identifier.id = coding->code;
+      producer.identifier.authority = coding->system;
+    }
+    add(organization(producer));
+  }
+  for (const results::Person& observer : observation.observers) add(practitioner(observer));
+  return all;
+}
+
+// ---- its parts
+
+void Conversion::status(const results::Observation& observation) {
+  out_.status(results::status_name(observation.status->status));
+  if (observation.status->code != "X") return;
+  json_.object("_status", [&] {
+    json_.array("extension", [&] {
+      json_.object([&] {
+        json_.literal("url", extensions::kAlternateCodes);
+        json_.object("valueCodeableConcept",
+                     [&] { code_and_text(systems::kResultStatus, "X", "Results cannot be obtained"); });
+      });
+    });
+  });
+}
+
+// FHIR R4 asks for a code; a lab that gave none is quoted as having given none.
+void Conversion::code_of(const results::Observation& observation, std::optional<Search> search) {
+  if (concept_of("code", observation.code, search)) return;
+  json_.object("code", [&] {
+    code_and_text(systems::kAbsent, "unknown", {});
+    json_.literal("text", "No code was sent");
+  });
+}
+
+void Conversion::interpretation(const results::Observation& observation) {
+  json_.array("interpretation", [&] {
+    for (const results::Flag& flag : observation.flags) {
+      json_.object([&] {
+        if (!flag.meaning->code.empty()) {
+          code_and_text(systems::kInterpretation, flag.meaning->code, flag.meaning->text);
+        } else if (!is_blank(flag.code)) {
+          json_.array("coding", [&] { json_.object([&] { json_.code("code", flag.code); }); });
+        }
+        json_.string("text", flag.text);
+      });
+    }
+  });
+}
+
+void Conversion::extensions_of(const results::Observation& observation, const std::vector<File>& files,
+                               std::optional<int> zone) {
+  const results::Assessment& computed = observation.assessment;
+  const bool assessed = computed.place != results::Assessment::Place::unknown;
+  const auto with_url = [&](std::string_view url, auto fill) {
+    json_.object([&] {
+      json_.literal("url", url);
+      fill();
+    });
+  };
+  json_.array("extension", [&] {
+    for (const File& file : files)
+      with_url(extensions::kValueAttachment,
+               [&] { attachment("valueAttachment", *file.attachment, observation.code.display(), false); });
+    if (observation.analyzed.valid())
+      with_url(extensions::kAnalyzed, [&] { time("valueDateTime", observation.analyzed, zone); });
+    if (!is_blank(observation.sub_id))
+      with_url(extensions::kSubId, [&] { json_.string("valueString", observation.sub_id); });
+    if (observation.ranges.lines.size() > 1)
+      with_url(extensions::kRangesAsSent, [&] { json_.string("valueString", observation.ranges.text); });
+    if (!assessed) return;
+    with_url(extensions::kAssessment, [&] {
+      json_.array("extension", [&] {
+        with_url("place", [&] { json_.literal("valueCode", results::place_name(computed.place)); });
+        with_url("agreement", [&] { json_.literal("valueCode", results::agreement_name(computed.agreement)); });
+      });
+    });
+  });
+}
+
+// OBX-14, else when the specimen was taken.
+bool Conversion::effective(const results::Observation& observation, const Place& place) {
+  if (observation.observed.valid()) {
+    out_.date(*span_of(observation.observed, place.zone));
+    return time("effectiveDateTime", observation.observed, place.zone);
+  }
+  return place.report != nullptr && report_effective(*place.report);
+}
+
+void Conversion::notes(const results::Observation& observation) {
+  json_.array("note", [&] {
+    const std::vector<const results::Value*> values = without_files(observation);
+    if (!values.empty() && std::ranges::all_of(values, [](const auto* value) { return is_text(*value); })) {
+      // A text that is longer than a string of FHIR may be goes on here.
+      bool first = true;
+      const std::string whole = values.size() > 1 ? joined_text(values) : std::string();
+      const std::string_view text = values.size() > 1 ? std::string_view(whole) : text_of(*values[0]);
+      if (text.size() > kStringBytesMax) {
+        for_each_part(text, [&](std::string_view part) {
+          if (!first) note(part);
+          first = false;
+        });
+      }
+    }
+    for (const results::Note& one : observation.notes)
+      for_each_part(one.text, [&](std::string_view part) { note(part); });
+  });
+}
+
+void Conversion::equipment(const results::Observation& observation) {
+  if (observation.methods.size() == 1) concept_of("method", observation.methods[0]);
+  if (observation.methods.size() > 1) {
+    std::string text;
+    for (const results::Codes& method : observation.methods)
+      text.append(text.empty() ? "" : "; ").append(method.display());
+    json_.object("method", [&] { json_.string("text", text); });
+  }
+  if (observation.devices.empty()) return;
+  std::string text;
+  for (const results::Identifier& device : observation.devices) text.append(text.empty() ? "" : "; ").append(device.id);
+  const results::Identifier& first = observation.devices[0];
+  json_.object("device", [&] {
+    json_.object("identifier", [&] {
+      if (is_blank(first.id)) return;
+      if (const std::string_view system = assigner_system(first); !system.empty()) json_.literal("system", system);
+      json_.string("value", first.id);
+    });
+    json_.string("display", text);
+  });
+}
+
+// ---- its value
+
+bool Conversion::value(const results::Observation& observation, const results::Value& value, std::optional<int> zone) {
+  using results::Comparator;
+  const results::Unit& unit = observation.unit;
+  if (const auto* one = value.as<results::Quantity>(); one != nullptr && one->comparator != Comparator::not_equal) {
+    quantity("valueQuantity", one->number, one->comparator, &unit);
+    return true;
+  }
+  if (const auto* range = value.as<results::QuantityRange>()) {
+    const bool ordered = !range->low || !range->high || results::compare(*range->low, *range->high) <= 0;  // rng-2
+    if (ordered) {
+      return json_.object("valueRange", [&] {
+        if (range->low) quantity("low", *range->low, Comparator::none, &unit);
+        if (range->high) quantity("high", *range->high, Comparator::none, &unit);
+      });
+    }
+  }
+  if (const auto* ratio = value.as<results::Ratio>(); ratio != nullptr && ratio->comparator != Comparator::not_equal) {
+    return json_.object("valueRatio", [&] {
+      quantity("numerator", ratio->numerator, ratio->comparator, &unit);
+      quantity("denominator", ratio->denominator, Comparator::none, nullptr);
+    });
+  }
+  if (const auto* codes = value.as<results::Codes>()) return concept_of("valueCodeableConcept", *codes);
+  if (const auto* moment = value.as<results::Moment>(); moment != nullptr && time("valueDateTime", *moment, zone))
+    return true;
+  if (const auto* time = value.as<results::TimeOfDay>(); time != nullptr && time->valid && !time->offset_minutes) {
+    json_.literal("valueTime", time->iso());
+    return true;
+  }
+  if (const auto* span = value.as<results::Period>();
+      span != nullptr && period("valuePeriod", span->start, span->end, zone))
+    return true;
+  return json_.string("valueString", text_of(value));
+}
+
+// FHIR R4 obs-7: components that carry the observation's own code stand in for its value.
+void Conversion::components(const results::Observation& observation, const std::vector<const results::Value*>& values,
+                            std::optional<int> zone) {
+  json_.array("component", [&] {
+    for (const results::Value* one : values) {
+      json_.object([&] {
+        code_of(observation, {});
+        if (!value(observation, *one, zone)) json_.string("valueString", text_of(*one));
+      });
+    }
+  });
+}
+
+// Writes value[x], or why there is none. True if there is one.
+bool Conversion::values(const results::Observation& observation, const std::vector<File>& files,
+                        std::optional<int> zone) {
+  const std::vector<const results::Value*> values = without_files(observation);
+  const bool all_text = std::ranges::all_of(values, [](const auto* one) { return is_text(*one); });
+  if (values.size() == 1 && value(observation, *values[0], zone)) return true;
+  if (values.size() > 1 && all_text) return json_.string("valueString", joined_text(values));
+  if (values.size() > 1) {
+    components(observation, values, zone);
+    return true;
+  }
+  if (!files.empty()) return false;
+  const bool broken_file = !observation.values.empty() && observation.values[0].as<results::Attachment>() != nullptr;
+  const std::string_view reason = observation.status->absent;
+  absent(!reason.empty() ? reason : broken_file ? std::string_view("error") : std::string_view("unknown"));
+  return true;
+}
+
+// ---- the whole
+
+// True if it satisfies the laboratory profile of US Core.
+bool Conversion::observation(const results::Observation& observation, std::string_view id, const Place& place) {
+  const std::vector<Known> performed_by = performers(observation);
+  const std::vector<File> files = documents(observation, place);
+  const Known specimen = place.names != nullptr && observation.specimen < place.names->specimens.size()
+                             ? place.names->specimens[observation.specimen]
+                             : Known{};
+  const std::string_view category =
+      category_of(observation, place.names != nullptr ? place.names->category : std::string_view("laboratory"));
+  const std::vector<std::string_view>* members = nullptr;
+  if (!members_.empty() && place.report != nullptr) {
+    const auto report = static_cast<std::uint32_t>(place.report - message_.reports.data());
+    const auto index = static_cast<std::uint32_t>(&observation - place.report->observations.data());
+    const auto found = members_.find({report, index});
+    if (found != members_.end()) members = &found->second;
+  }
+
+  out_.begin(Type::observation, id);
+  out_.patient(place.patient.id);
+  extensions_of(observation, files, place.zone);
+  json_.array("identifier", [&] {
+    for (const results::Identifier& one : observation.identifiers) identifier(one, "FILL");
+  });
+  if (place.names != nullptr)
+    json_.array("basedOn", [&] { out_.reference({}, "based-on", Type::service_request, place.names->request); });
+  status(observation);
+  if (!category.empty()) {
+    json_.array("category", [&] { json_.object([&] { code_and_text(systems::kCategory, category, {}); }); });
+    out_.token(Search::category, systems::kCategory, category);
+  }
+  code_of(observation, Search::code);
+  subject(place.patient, false);
+  effective(observation, place);
+  if (place.report != nullptr && instant("issued", place.report->issued, place.zone))
+    out_.issued(span_of(place.report->issued, place.zone)->from);
+  json_.array("performer", [&] {
+    for (const Known& one : performed_by) out_.reference({}, "performer", one.type, one.id);
+  });
+  const bool has_value = values(observation, files, place.zone);
+  interpretation(observation);
+  notes(observation);
+  concept_of("bodySite", observation.site);
+  equipment(observation);
+  if (specimen) out_.reference("specimen", "specimen", specimen.type, specimen.id);
+  ranges(observation);
+  if (members != nullptr) {
+    json_.array("hasMember", [&] {
+      for (const std::string_view member : *members) out_.reference({}, "has-member", Type::observation, member);
+    });
+  }
+  json_.array("derivedFrom", [&] {
+    for (const File& file : files) out_.reference({}, "derived-from", Type::document_reference, file.id);
+  });
+  const bool performers_fit = std::ranges::all_of(
+      performed_by, [](const Known& one) { return one.us_core || one.type == Type::practitioner_role; });
+  const bool us_core = category == "laboratory" && has_loinc(observation.code) && place.patient.us_core &&
+                       performers_fit && (has_value || members != nullptr) && (!specimen || specimen.us_core);
+  if (us_core) out_.profile(profiles::kObservation);
+  out_.end();
+  return us_core;
+}
+
+}  // namespace resultsync::fhir
