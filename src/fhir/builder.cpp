@@ -108,8 +108,9 @@ void Builder::status(std::string_view name) {
   json_.literal("status", name);
 }
 
-void Builder::message(std::string_view control_id, std::string_view sent) {
+void Builder::message(std::string_view control_id, std::string_view system, std::string_view sent) {
   storage_->control_id = keep(control_id);
+  storage_->control_system = system;
   storage_->sent = keep(sent);
 }
 

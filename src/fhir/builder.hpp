@@ -23,7 +23,7 @@ struct Resources::Storage {
   std::vector<Reference> references;
   std::vector<Resource> resources;
   std::unordered_map<std::string_view, std::uint32_t> by_id;  // ids hold their type
-  std::string_view control_id;                                // of the message
+  std::string_view control_id, control_system;                // MSH-10, and who gave it
   std::string_view sent;                                      // MSH-7 as an instant, or ""
 };
 
@@ -51,7 +51,7 @@ class Builder {
   void issued(Timestamp time) { facts_.issued = time; }
   void profile(std::string_view url) { profile_ = url; }
 
-  void message(std::string_view control_id, std::string_view sent);
+  void message(std::string_view control_id, std::string_view system, std::string_view sent);
   Resources take();
 
  private:

@@ -4,30 +4,33 @@ namespace resultsync::fhir {
 
 void write_collection(const Resources& resources, std::string_view base_url, std::string& out) {
   const Resources::Storage& storage = *resources.storage_;
-  std::string bundle;
-  bundle.reserve(storage.json.size() + resources.size() * (base_url.size() + 120) + 256);
-  Json json(bundle);
-  json.object([&] {
-    json.literal("resourceType", "Bundle");
-    if (!storage.control_id.empty()) {
-      json.object("identifier", [&] {
-        if (json.string("value", storage.control_id)) json.literal("system", "urn:resultsync:message-control-id");
-      });
-    }
-    json.literal("type", "collection");
-    if (!storage.sent.empty()) json.literal("timestamp", storage.sent);
-    json.array("entry", [&] {
-      for (const Resource& resource : resources) {
-        json.object([&] {
-          std::string url(base_url);
-          url.append("/").append(type_name(resource.type)).append("/").append(resource.id);
-          json.literal("fullUrl", url);
-          json.raw("resource", resource.json);
-        });
-      }
+  constexpr std::size_t kBytesAnEntry = 40;  // names and quotes; the id stands in the fullUrl once more
+  out.reserve(out.size() + storage.json.size() + resources.size() * (base_url.size() + kBytesAnEntry + 64) + 256);
+  Json json(out);
+  out += R"({"resourceType":"Bundle")";
+  if (!is_blank(storage.control_id)) {
+    json.object("identifier", [&] {
+      json.literal("system", storage.control_system);
+      json.string("value", storage.control_id);
     });
+  }
+  json.literal("type", "collection");
+  if (!storage.sent.empty()) json.literal("timestamp", storage.sent);
+  json.array("entry", [&] {
+    for (const Resource& resource : resources) {
+      if (out.back() != '[') out += ',';
+      out += R"({"fullUrl":")";
+      out += base_url;
+      out += '/';
+      out += type_name(resource.type);
+      out += '/';
+      out += resource.id;
+      out += R"(","resource":)";
+      out += resource.json;
+      out += '}';
+    }
   });
-  out += bundle;
+  out += '}';
 }
 
 }  // namespace resultsync::fhir

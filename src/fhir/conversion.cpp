@@ -14,7 +14,8 @@ Conversion::Conversion(const results::Interpretation& message, const Context& co
 Resources Conversion::run() {
   const DateTime sent = date_time(message_.header.sent, {});
   const bool is_instant = sent.dropped.empty() && message_.header.sent.has_time();
-  out_.message(message_.header.control_id, is_instant ? std::string_view(sent.text) : std::string_view());
+  out_.message(message_.header.control_id, local_system("message", message_.header.sending_application),
+               is_instant ? std::string_view(sent.text) : std::string_view());
   for (const results::Patient& one : message_.patients) patients_.push_back(patient(one));
   name_reports();
   link_members();

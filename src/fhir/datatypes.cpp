@@ -135,6 +135,7 @@ std::string_view Conversion::local_system(std::string_view kind, std::string_vie
 
 std::string_view Conversion::code_system(std::string_view name) {
   if (is_blank(name)) return {};
+  if (!is_plain_code(name) && clean_code(name) != name) return code_system(out_.keep(clean_code(name)));
   if (const std::string_view known = known_system(name); !known.empty()) return known;
   if (name.starts_with("HL7") && name.size() == 7 &&
       std::ranges::all_of(name.substr(3), [](char c) { return c >= '0' && c <= '9'; }))

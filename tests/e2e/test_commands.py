@@ -53,6 +53,19 @@ class Commands(unittest.TestCase):
         self.fails(3, "practitioners", "disconnect", "nobody")
         self.fails(2, "connect", "dora", "--clinic", "x" * 300)
 
+    def test_hl7_fhir(self):
+        message = "MSH|^~\\&|LAB|NORTH|||20240501120000-0500||ORU^R01|M-1|P|2.5.1\rPID|1||1\rOBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||5|mg|1-9|N|||F\r"
+        (self.house.folder / "two.hl7").write_text(message + message.replace("M-1", "M-2"))
+        lines = [json.loads(line) for line in self.ok("hl7", "fhir", "two.hl7").splitlines()]
+        self.assertEqual([bundle["identifier"]["value"] for bundle in lines], ["M-1", "M-2"])
+        kinds = [entry["resource"]["resourceType"] for entry in lines[0]["entry"]]
+        self.assertEqual(kinds.count("Observation"), 1)
+        self.assertEqual(json.loads(self.ok("hl7", "fhir", "-", stdin=message)), lines[0])
+        self.assertIn("Observation", self.ok("hl7", "fhir", "-o", "table", "two.hl7"))
+        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin="no message"))
+        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=""))
+        self.fails(1, "hl7", "fhir", "no-such-file.hl7", "two.hl7")
+
     def test_events(self):
         self.assertIn("evt_known", self.ok("events"))
         self.assertIsInstance(json.loads(self.ok("events", "list", "-o", "json")), list)
