@@ -60,10 +60,10 @@ class Commands(unittest.TestCase):
         self.assertEqual([bundle["identifier"]["value"] for bundle in lines], ["M-1", "M-2"])
         kinds = [entry["resource"]["resourceType"] for entry in lines[0]["entry"]]
         self.assertEqual(kinds.count("Observation"), 1)
-        self.assertEqual(json.loads(self.ok("hl7", "fhir", "-", stdin=message)), lines[0])
+        self.assertEqual(json.loads(self.ok("hl7", "fhir", "-", stdin=message.encode())), lines[0])
         self.assertIn("Observation", self.ok("hl7", "fhir", "-o", "table", "two.hl7"))
-        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin="no message"))
-        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=""))
+        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=b"no message"))
+        self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=b""))
         self.fails(1, "hl7", "fhir", "no-such-file.hl7", "two.hl7")
 
     def test_events(self):
