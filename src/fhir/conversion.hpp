@@ -94,6 +94,7 @@ class Conversion {
   // ---- people.cpp
   Known patient(const results::Patient& patient);
   void patient_members(const results::Patient& patient);
+  [[nodiscard]] bool is_networks() const;
   Known network_patient();
   Known practitioner(const results::Person& person);
   Known organization(const results::Organization& organization);

@@ -166,6 +166,25 @@ TEST(FhirFacts, say_what_the_json_says) {
   EXPECT_TRUE(has(report.references, Reference{"based-on", Type::service_request, all.only(Type::service_request).id}));
 }
 
+TEST(FhirFacts, the_networks_patient_is_the_one_of_the_message_if_there_is_one) {
+  Context with = context();
+  with.patient_id = "pat_9";
+  with.patient_id_prefix = "patient-9";
+  const std::string result = "OBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||4||||||F\r";
+  const std::string header = "MSH|^~\\&|LAB|NORTH|||20240501||ORU^R01|1|P|2.5.1\r";
+  const Token network{"urn:resultsync:rupa:patient", "pat_9"};
+  // Results before the PID, without any, and with two of them.
+  const Converted late(interpret_text(header + result + "PID|1||A\r"), with);
+  EXPECT_EQ(late.only(Type::patient).id, "patient-9.patient");
+  EXPECT_TRUE(has(late.only(Type::patient).identifiers, network));
+  EXPECT_EQ(late.only(Type::observation).patient, "patient-9.patient");
+  const Converted none(interpret_text(header + result), with);
+  EXPECT_EQ(none.only(Type::observation).patient, "patient-9.patient");
+  const Converted two(interpret_text(header + "PID|1||A\r" + result + "PID|2||B\r" + result), with);
+  for (const Resource* patient : two.of(Type::patient)) EXPECT_FALSE(has(patient->identifiers, network));
+  EXPECT_EQ(two.of(Type::patient).size(), 2U);
+}
+
 TEST(FhirFacts, every_reference_is_to_a_resource_of_the_same_conversion) {
   const Converted all =
       converted({"OBX|1|NM|1-8^A^LN|1|1|mg/dL|||||F|||20240101|X^Lab^L|1^Doe^Jo|||||||Lab^L|1 Road|2^Head^Ann",

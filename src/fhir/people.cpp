@@ -129,7 +129,7 @@ void Conversion::patient_members(const results::Patient& patient) {
     }
   });
   json_.array("identifier", [&] {
-    network_identifier("patient", context_.patient_id);
+    if (is_networks()) network_identifier("patient", context_.patient_id);
     for (const results::Identifier& one : patient.identifiers) identifier(one, {});
   });
   json_.array("name", [&] {
@@ -148,6 +148,11 @@ void Conversion::patient_members(const results::Patient& patient) {
   json_.array("address", [&] {
     for (const results::Address& one : patient.addresses) address(one);
   });
+}
+
+// The network ordered for one patient. A message that names several leaves open which of them that is.
+bool Conversion::is_networks() const {
+  return message_.patients.size() == 1;
 }
 
 // One message may name several patients, and one of them more than once.
@@ -169,14 +174,14 @@ Conversion::Known Conversion::patient(const results::Patient& patient) {
 
   Known& known = known_[content.value()];
   if (known) return known;
-  const bool by_network = !context_.patient_id_prefix.empty() && message_.patients.size() == 1;
+  const bool by_network = !context_.patient_id_prefix.empty() && is_networks();
   const std::string_view id = by_network ? out_.keep(id_prefix_of(context_.patient_id_prefix) + ".patient")
                                          : out_.new_id(Type::patient, name.value());
   const bool named = std::ranges::any_of(
       patient.names, [](const results::PersonName& one) { return !is_blank(one.family) || !is_blank(one.given); });
   // Every identifier that is written has to have a system, and every name a part.
   const bool identified = std::ranges::all_of(patient.identifiers, has_system) &&
-                          (!patient.identifiers.empty() || !context_.patient_id.empty());
+                          (!patient.identifiers.empty() || (is_networks() && !is_blank(context_.patient_id)));
   known = {id, Type::patient, named && identified && !gender_of(patient.sex).empty()};
   out_.begin(Type::patient, id);
   out_.patient(id);
@@ -188,7 +193,8 @@ Conversion::Known Conversion::patient(const results::Patient& patient) {
 
 // Where the message names nobody, what the network says.
 Conversion::Known Conversion::network_patient() {
-  if (context_.patient_id.empty()) return {};
+  if (is_blank(context_.patient_id)) return {};
+  if (is_networks()) return patients_[0];
   NameHash name;
   name.add("network patient").add(context_.patient_id);
   Known& known = known_[name.value()];

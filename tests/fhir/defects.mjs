@@ -58,6 +58,8 @@ export const defects = {
   "unit that is not UCUM": (b) => (observation(b).valueQuantity.code = "mmols per litre"),
   "code with white space around it": (b) => (observation(b).code.coding[0].code = " 2823-3 "),
   "gender that is none": (b) => (b.entry[0].resource.gender = "F"),
+  "a profile that is claimed and does not hold": (b) =>
+    (b.entry[0].resource.meta = { profile: ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"] }),
   "extension without a value": (b) => (observation(b).extension = [{ url: "urn:resultsync:extension:x" }]),
   "id that is too long": (b) => {
     observation(b).id = "x".repeat(65);
