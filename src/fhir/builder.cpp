@@ -3,18 +3,12 @@
 #include <cstring>
 
 namespace resultsync::fhir {
-namespace {
-
-constexpr std::size_t kJsonBytesUsual = 32 * 1024;
-
-}  // namespace
-
-Builder::Builder(const Context& context)
+Builder::Builder(const Context& context, std::size_t json_bytes)
     : storage_(std::make_unique<Resources::Storage>()),
       context_(context),
       prefix_(id_prefix_of(context.id_prefix)),
       json_(storage_->json) {
-  storage_->json.reserve(kJsonBytesUsual);
+  storage_->json.reserve(json_bytes);
   storage_->tokens.reserve(64);
   storage_->references.reserve(128);
   storage_->by_id.reserve(64);

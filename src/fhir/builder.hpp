@@ -29,7 +29,8 @@ struct Resources::Storage {
 
 class Builder {
  public:
-  explicit Builder(const Context& context);
+  // `json_bytes` is a guess of how much there will be.
+  Builder(const Context& context, std::size_t json_bytes);
 
   // An id that nothing else of this conversion has.
   std::string_view new_id(Type type, std::uint64_t hash);

@@ -8,8 +8,22 @@ Resources convert(const results::Interpretation& message, const Context& context
   return Conversion(message, context).run();
 }
 
+namespace {
+
+// A resource of a report has some 1.5 KB; more is found out while writing.
+std::size_t json_bytes(const results::Interpretation& message) {
+  constexpr std::size_t kBytesAReport = 8'000;
+  constexpr std::size_t kBytesAnObservation = 2'000;
+  std::size_t bytes = kBytesAReport;
+  for (const results::Report& report : message.reports)
+    bytes += kBytesAReport + report.observations.size() * kBytesAnObservation;
+  return bytes;
+}
+
+}  // namespace
+
 Conversion::Conversion(const results::Interpretation& message, const Context& context)
-    : message_(message), context_(context), out_(context), json_(out_.json()) {}
+    : message_(message), context_(context), out_(context, json_bytes(message)), json_(out_.json()) {}
 
 Resources Conversion::run() {
   const DateTime sent = date_time(message_.header.sent, {});

@@ -26,6 +26,15 @@
 
 namespace resultsync::fhir {
 
+// "2024-05-07T10:30:00-05:00"; without a zone, or with a time of day that is an hour alone, the date, because a FHIR
+// dateTime that has a time has minutes and a zone. `dropped` is then the local time as ISO 8601.
+struct DateTime {
+  std::string text;
+  std::string dropped;
+};
+DateTime date_time(const results::Moment& moment, std::optional<int> zone);
+std::optional<Span> span_of(const results::Moment& moment, std::optional<int> zone);
+
 class Conversion {
  public:
   Conversion(const results::Interpretation& message, const Context& context);
@@ -57,6 +66,12 @@ class Conversion {
     Known patient;
     std::optional<int> zone;
   };
+  struct Rendered {
+    results::Moment moment;
+    std::optional<int> zone;
+    DateTime time;
+    std::optional<Span> span;
+  };
   struct File {  // an attachment of the observation that is about to be written
     const results::Attachment* attachment;
     std::string_view id;
@@ -70,6 +85,7 @@ class Conversion {
 
   // ---- datatypes.cpp
   std::string_view code_system(std::string_view name);
+  std::string_view new_code_system(std::string_view name);
   std::string_view assigner_system(const results::Identifier& identifier);
   std::string_view local_system(std::string_view kind, std::string_view name);
   void coding(const results::Coding& coding, std::string_view system);
@@ -83,6 +99,8 @@ class Conversion {
                 const results::Unit* unit);
   // Writes a dateTime, with the local time beside it where there is no zone. False if it is no time.
   bool time(const std::string& key, const results::Moment& moment, std::optional<int> zone);
+  // date_time() and span_of(), remembered: the times of one message are few. Good until the next call.
+  const Rendered& rendered(const results::Moment& moment, std::optional<int> zone);
   bool instant(std::string_view key, const results::Moment& moment, std::optional<int> zone);
   bool period(std::string_view key, const results::Moment& start, const results::Moment& end, std::optional<int> zone);
   void ranges(const results::Observation& observation);
@@ -107,7 +125,7 @@ class Conversion {
 
   // ---- observation.cpp
   bool observation(const results::Observation& observation, std::string_view id, const Place& place);
-  std::vector<Known> performers(const results::Observation& observation);
+  const std::vector<Known>& performers(const results::Observation& observation);
   bool values(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
   bool value(const results::Observation& observation, const results::Value& value, std::optional<int> zone);
   void components(const results::Observation& observation, const std::vector<const results::Value*>& values,
@@ -145,18 +163,13 @@ class Conversion {
   // The members of an observation, by report and index.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string_view>> members_;
   std::unordered_map<std::uint64_t, Known> known_;  // people, places, specimens, documents, by what names them
-  std::vector<std::pair<std::string, std::string_view>> systems_;  // URIs made for names of the sender
+  std::vector<std::pair<std::string, std::string_view>> systems_;       // URIs made for names of the sender
+  std::vector<std::pair<std::string, std::string_view>> code_systems_;  // by their names in the message
+  std::vector<Rendered> rendered_;
+  const results::Observation* performed_before_ = nullptr;
+  std::vector<Known> performers_before_;
   std::unordered_map<const results::Document*, std::string> sha1_;
   std::vector<std::string_view> sources_;  // ids of reports: what the Provenance is about
 };
-
-// "2024-05-07T10:30:00-05:00"; without a zone, or with a time of day that is an hour alone, the date, because a FHIR
-// dateTime that has a time has minutes and a zone. `dropped` is then the local time as ISO 8601.
-struct DateTime {
-  std::string text;
-  std::string dropped;
-};
-DateTime date_time(const results::Moment& moment, std::optional<int> zone);
-std::optional<Span> span_of(const results::Moment& moment, std::optional<int> zone);
 
 }  // namespace resultsync::fhir

@@ -135,6 +135,15 @@ std::string_view Conversion::local_system(std::string_view kind, std::string_vie
 
 std::string_view Conversion::code_system(std::string_view name) {
   if (is_blank(name)) return {};
+  for (const auto& [known, uri] : code_systems_) {
+    if (known == name) return uri;
+  }
+  const std::string_view uri = new_code_system(name);
+  code_systems_.emplace_back(name, uri);
+  return uri;
+}
+
+std::string_view Conversion::new_code_system(std::string_view name) {
   if (!is_plain_code(name) && clean_code(name) != name) return code_system(out_.keep(clean_code(name)));
   if (const std::string_view known = known_system(name); !known.empty()) return known;
   if (name.starts_with("HL7") && name.size() == 7 &&
@@ -332,9 +341,18 @@ void Conversion::ranges(const results::Observation& observation) {
 
 // ---- times
 
+const Conversion::Rendered& Conversion::rendered(const results::Moment& moment, std::optional<int> zone) {
+  constexpr std::size_t kRemembered = 8;
+  for (const Rendered& one : rendered_) {
+    if (one.zone == zone && one.moment.precision == moment.precision && one.moment.text == moment.text) return one;
+  }
+  if (rendered_.size() == kRemembered) rendered_.erase(rendered_.begin());
+  return rendered_.emplace_back(moment, zone, date_time(moment, zone), span_of(moment, zone));
+}
+
 bool Conversion::time(const std::string& key, const results::Moment& moment, std::optional<int> zone) {
-  const DateTime time = date_time(moment, zone);
-  if (time.text.empty()) return false;
+  if (!moment.valid()) return false;
+  const DateTime& time = rendered(moment, zone).time;
   json_.literal(key, time.text);
   if (time.dropped.empty()) return true;
   json_.object("_" + key, [&] {
@@ -351,7 +369,7 @@ bool Conversion::time(const std::string& key, const results::Moment& moment, std
 // A minute stands for its first second.
 bool Conversion::instant(std::string_view key, const results::Moment& moment, std::optional<int> zone) {
   if (!has_full_time(moment, zone)) return false;
-  json_.literal(key, date_time(moment, zone).text);
+  json_.literal(key, rendered(moment, zone).time.text);
   return true;
 }
 

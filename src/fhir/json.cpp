@@ -85,6 +85,20 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, size);
 }
 
+// All parts in one growth: members are short and many.
+template <class... Parts>
+void append(std::string& out, const Parts&... parts) {
+  const auto all = [&](auto... views) {
+    const std::size_t before = out.size();
+    out.resize_and_overwrite(before + (views.size() + ...), [&](char* text, std::size_t size) {
+      char* at = text + before;
+      ((at = std::ranges::copy(views, at).out), ...);
+      return size;
+    });
+  };
+  all(std::string_view(parts)...);
+}
+
 void append_text(std::string& out, std::string_view text) {
   out += '"';
   std::size_t start = 0;
@@ -105,6 +119,7 @@ void append_text(std::string& out, std::string_view text) {
 }  // namespace
 
 bool is_blank(std::string_view text) {
+  if (!text.empty() && text[0] > 0x20 && text[0] < 0x7f) return false;  // nearly always
   for (std::size_t at = 0; at < text.size();) {
     const Character c = character(text, at);
     if (c.point > 0x20 && c.point != 0x7f && !is_odd_space(c.point) && !is_odd_line_end(c.point)) return false;
@@ -135,15 +150,18 @@ std::string clean_code(std::string_view text) {
   return out;
 }
 
+std::string_view Json::comma() const {
+  if (out_.empty()) return {};
+  const char last = out_.back();
+  return last == '{' || last == '[' || last == ':' ? std::string_view() : std::string_view(",");
+}
+
 void Json::name(std::string_view key) {
-  if (!out_.empty()) {
-    const char last = out_.back();
-    if (last != '{' && last != '[' && last != ':') out_ += ',';
+  if (key.empty()) {
+    append(out_, comma());
+  } else {
+    append(out_, comma(), "\"", key, "\":");
   }
-  if (key.empty()) return;
-  out_ += '"';
-  out_ += key;
-  out_ += "\":";
 }
 
 bool Json::string(std::string_view key, std::string_view text) {
@@ -171,15 +189,19 @@ bool Json::code(std::string_view key, std::string_view text) {
 }
 
 void Json::literal(std::string_view key, std::string_view ascii) {
-  name(key);
-  out_ += '"';
-  out_ += ascii;
-  out_ += '"';
+  if (key.empty()) {
+    append(out_, comma(), "\"", ascii, "\"");
+  } else {
+    append(out_, comma(), "\"", key, "\":\"", ascii, "\"");
+  }
 }
 
 void Json::raw(std::string_view key, std::string_view json) {
-  name(key);
-  out_ += json;
+  if (key.empty()) {
+    append(out_, comma(), json);
+  } else {
+    append(out_, comma(), "\"", key, "\":", json);
+  }
 }
 
 void Json::number(std::string_view key, std::uint64_t value) {

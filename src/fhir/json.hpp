@@ -47,6 +47,7 @@ class Json {
 
  private:
   void name(std::string_view key);
+  [[nodiscard]] std::string_view comma() const;  // what has to stand before the next member or element
 
   template <class Fill>
   bool container(std::string_view key, char open, char close, Fill fill) {

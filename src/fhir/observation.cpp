@@ -61,8 +61,14 @@ std::string_view category_of(const results::Observation& observation, std::strin
 
 // ---- what it refers to
 
-std::vector<Conversion::Known> Conversion::performers(const results::Observation& observation) {
-  std::vector<Known> all;
+const std::vector<Conversion::Known>& Conversion::performers(const results::Observation& observation) {
+  const results::Observation* before = performed_before_;
+  performed_before_ = &observation;
+  if (before != nullptr && before->performer == observation.performer && before->producer == observation.producer &&
+      before->observers == observation.observers)
+    return performers_before_;
+  std::vector<Known>& all = performers_before_;
+  all.clear();
   const auto add = [&](Known known) {
     const auto same = [&](const Known& other) { return other.id == known.id; };
     if (known && std::ranges::none_of(all, same)) all.push_back(known);
@@ -156,7 +162,7 @@ void Conversion::extensions_of(const results::Observation& observation, const st
 // OBX-14, else when the specimen was taken.
 bool Conversion::effective(const results::Observation& observation, const Place& place) {
   if (observation.observed.valid()) {
-    out_.date(*span_of(observation.observed, place.zone));
+    out_.date(*rendered(observation.observed, place.zone).span);
     return time("effectiveDateTime", observation.observed, place.zone);
   }
   return place.report != nullptr && report_effective(*place.report);
@@ -276,7 +282,7 @@ bool Conversion::values(const results::Observation& observation, const std::vect
 
 // True if it satisfies the laboratory profile of US Core.
 bool Conversion::observation(const results::Observation& observation, std::string_view id, const Place& place) {
-  const std::vector<Known> performed_by = performers(observation);
+  const std::vector<Known>& performed_by = performers(observation);
   const std::vector<File> files = documents(observation, place);
   const Known specimen = place.names != nullptr && observation.specimen < place.names->specimens.size()
                              ? place.names->specimens[observation.specimen]
@@ -308,7 +314,7 @@ bool Conversion::observation(const results::Observation& observation, std::strin
   subject(place.patient, false);
   effective(observation, place);
   if (place.report != nullptr && instant("issued", place.report->issued, place.zone))
-    out_.issued(span_of(place.report->issued, place.zone)->from);
+    out_.issued(rendered(place.report->issued, place.zone).span->from);
   json_.array("performer", [&] {
     for (const Known& one : performed_by) out_.reference({}, "performer", one.type, one.id);
   });

@@ -68,8 +68,8 @@ void Conversion::report_identifiers(const results::Report& report) {
 
 // OBR-7 and OBR-8.
 bool Conversion::report_effective(const results::Report& report) {
-  const std::optional<Span> from = span_of(report.collected_from, report.zone);
-  const std::optional<Span> to = span_of(report.collected_to, report.zone);
+  const std::optional<Span> from = rendered(report.collected_from, report.zone).span;
+  const std::optional<Span> to = rendered(report.collected_to, report.zone).span;
   if (!from && !to) return false;
   if (!to || (from && to->from <= from->from)) {
     out_.date(*from);
