@@ -329,6 +329,7 @@ class Fhir final : public Command {
   // Every file that can be read is shown, also after one that cannot.
   ExitCode run(Terminal& terminal) override {
     while (base_url_.ends_with('/')) base_url_.pop_back();
+    if (base_url_.empty()) base_url_ = fhir::kNoServer;
     ExitCode code = ExitCode::kOk;
     for (const std::string& file : files_) {
       auto bytes = read_input(file);

@@ -53,7 +53,7 @@ void Builder::begin(Type type, std::string_view id) {
 void Builder::meta() {
   json_.object("meta", [&] {
     if (context_.version > 0) json_.literal("versionId", std::to_string(context_.version));
-    if (!context_.last_updated.empty()) json_.literal("lastUpdated", context_.last_updated);
+    if (!context_.last_updated.empty()) json_.code("lastUpdated", context_.last_updated);
     if (!profile_.empty()) json_.array("profile", [&] { json_.literal({}, profile_); });
   });
 }

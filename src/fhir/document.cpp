@@ -122,7 +122,7 @@ void Conversion::provenance() {
                                : span_of(sent, {}) && date_time(sent, {}).dropped.empty() && sent.has_time()
                                    ? date_time(sent, {}).text
                                    : std::string();
-  if (recorded.empty() || sources_.empty()) return;
+  if (is_blank(recorded) || sources_.empty()) return;
   const Known author = sender();
   NameHash name;
   name.add("provenance").add(message_.header.control_id);
@@ -130,7 +130,7 @@ void Conversion::provenance() {
   json_.array("target", [&] {
     for (const std::string_view id : sources_) out_.reference({}, "target", Type::diagnostic_report, id);
   });
-  json_.literal("recorded", recorded);
+  json_.code("recorded", recorded);
   json_.array("agent", [&] {
     const auto agent = [&](std::string_view code, std::string_view display, auto who) {
       json_.object([&] {

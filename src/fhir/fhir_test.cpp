@@ -417,6 +417,19 @@ TEST(FhirCollection, is_one_bundle_whose_references_resolve_against_its_full_url
   EXPECT_EQ(entries, all.resources.size());
 }
 
+TEST(FhirCollection, is_json_whatever_the_base_and_the_context_hold) {
+  Context with = context();
+  with.id_prefix = "\"";
+  with.source = with.order_id = with.patient_id = with.clinic_id = with.last_updated = with.document_url_base =
+      "a\"\\b";
+  const Converted all(results_of({"OBX|1|ED|A^A^L||^a^b^Base64^JVBERi0=||||||F"}), with);
+  std::string bundle;
+  write_collection(all.resources, "https://\"x", bundle);
+  dom::parser parser;
+  const simdjson::padded_string json(bundle);
+  EXPECT_EQ(parser.parse(json).error(), simdjson::SUCCESS) << bundle;
+}
+
 TEST(FhirCollection, of_a_message_without_results_is_a_bundle_without_entries) {
   const Converted none(interpret_text("MSH|^~\\&|A|B|||20240501||ADT^A01|1|P|2.5.1\rPID|1||1\r"));
   std::string bundle;
