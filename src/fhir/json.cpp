@@ -90,10 +90,12 @@ template <class... Parts>
 void append(std::string& out, const Parts&... parts) {
   const auto all = [&](auto... views) {
     const std::size_t before = out.size();
-    out.resize_and_overwrite(before + (views.size() + ...), [&](char* text, std::size_t size) {
+    const std::size_t after = before + (views.size() + ...);
+    // libstdc++ 12 passes the new capacity where the size is meant, so what is passed is not looked at.
+    out.resize_and_overwrite(after, [&](char* text, std::size_t) {
       char* at = text + before;
       ((at = std::ranges::copy(views, at).out), ...);
-      return size;
+      return after;
     });
   };
   all(std::string_view(parts)...);
