@@ -186,7 +186,9 @@ void Conversion::concept_members(const results::Codes& codes, std::optional<Sear
     for (const results::Coding& one : codes.codings) {
       // A triplet with a text alone is no code; the text speaks for it.
       if (is_blank(one.code) && one.text == text) continue;
-      const std::string_view system = code_system(one.system);
+      std::string_view system = code_system(one.system);
+      // Labs say UCUM of things that are none; then it is a name of their own.
+      if (system == systems::kUcum && !results::is_ucum(one.code)) system = local_system("code-system", one.system);
       coding(one, system);
       if (search) out_.token(*search, system, out_.keep(is_plain_code(one.code) ? one.code : clean_code(one.code)));
     }

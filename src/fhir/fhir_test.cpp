@@ -325,6 +325,10 @@ TEST(FhirCode, codings_keep_the_order_of_obx_3_and_an_alternate_alone_is_a_code)
   EXPECT_EQ(both.observation("/code/coding/0/code"), "K");
   EXPECT_EQ(both.observation("/code/coding/1/system"), "http://loinc.org");
   EXPECT_EQ(converted({"OBX|1|NM|^^^K^Kalium^L||1||||||F"}).observation("/code/coding/0/code"), "K");
+  EXPECT_EQ(converted({"OBX|1|NM|K^Kalium^UCUM^2823-3^^LN||1||||||F"}).observation("/code/coding/0/system"),
+            "http://unitsofmeasure.org");
+  EXPECT_EQ(converted({"OBX|1|NM|HIV^x^UCUM||1||||||F"}).observation("/code/coding/0/system"),
+            "urn:resultsync:code-system:NORTH:UCUM");
   const Converted none = converted({"OBX|1|NM|||1||||||F"});
   EXPECT_EQ(none.observation("/code/coding/0/code"), "unknown");
   EXPECT_TRUE(none.only(Type::observation).codes.empty());
