@@ -3,7 +3,8 @@
 //
 //   node validate.mjs <path of resultsync> [FILE or folder…]
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -76,6 +77,48 @@ for (const file of files) {
   }
 }
 
+// ---- what nobody has sent yet: the same messages with bytes, fields and lines out of place, the same ones in every run
+
+let seed = 1;
+function dice(sides) {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 2 ** 32) * sides);
+}
+
+function spoiled(bytes) {
+  let text = bytes.toString("latin1");
+  for (let times = 1 + dice(6); times > 0; times -= 1) {
+    const at = 8 + dice(text.length - 8);
+    const from = 8 + dice(text.length - 8);
+    const odd = ["|", "^", "~", "&", "\\", "\r", " ", '""', "\u00ff", "\u0000", "-", "<", "0", "LN", "UCUM", "|||||"][dice(16)];
+    const piece = text.slice(from, from + dice(40));
+    text = [text.slice(0, at) + odd + text.slice(at), text.slice(0, at) + text.slice(at + dice(20)), text.slice(0, at) + piece + text.slice(at)][dice(3)];
+  }
+  return Buffer.from(text, "latin1");
+}
+
+const kMutantsAFile = 20;
+let mutants = 0;
+const folder = mkdtempSync(path.join(tmpdir(), "resultsync-fhir-"));
+try {
+  const spoiledFiles = own.flatMap((file) =>
+    Array.from({ length: kMutantsAFile }, (_, index) => {
+      const name = path.join(folder, `${path.basename(file, ".hl7")}-${index}.hl7`);
+      writeFileSync(name, spoiled(readFileSync(file)));
+      return name;
+    }),
+  );
+  for (const file of spoiledFiles) {
+    for (const bundle of bundlesOf(file, [])) {
+      mutants += 1;
+      for (const error of validate(bundle)) fail(path.basename(file), error);
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+console.log(`${mutants} bundles of spoiled messages`);
 console.log(`${files.length} files, ${Object.keys(defects).length} planted defects`);
 console.log(counts, profiles);
 console.log(failures === 0 ? "0 errors" : `${failures} errors`);
