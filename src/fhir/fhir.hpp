@@ -96,7 +96,8 @@ struct Resource {
   std::optional<Timestamp> issued;  // `issued`
 };
 
-// All resources of one conversion: reports first, each followed by its observations; every (type, id) once.
+// All resources of one conversion, every (type, id) once. One may stand before or after those that it refers to; the
+// observations of a report stand in the order of the message.
 class Resources {
  public:
   [[nodiscard]] std::span<const Resource> all() const;
