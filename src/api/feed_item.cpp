@@ -2,6 +2,7 @@
 
 #include "api/service.hpp"
 #include "base/digest.hpp"
+#include "results/json.hpp"
 
 namespace resultsync::api {
 namespace {
@@ -30,11 +31,17 @@ void write_changes_of(JsonWriter& json, const Notice& notice, const Body& body, 
                           : orders::order_changes(before->bytes, body.bytes));
 }
 
-void write_result(JsonWriter& json, const Notice& notice, const std::string& ordered_test) {
+results::ResultFile file_of(const Body& body, const OrderedTestId& test) {
+  return results::read_result_file(orders::attribute_of(body.bytes, test, "results_hl7"));
+}
+
+void write_result(JsonWriter& json, const Notice& notice, const std::string& ordered_test, const Body& body,
+                  Bodies& bodies) {
   json.member("ordered_test_id", notice.test.text()).key("ordered_test").raw(ordered_test);
   json.key("result").begin_object().member("version", notice.version).member("current_version", notice.current_version);
   json.key("previous_version");
   notice.previous_version == 0 ? json.null() : json.number(notice.previous_version);
+  write_reading(json, notice.test, body, notice.previous, bodies);
   json.end_object();
 }
 
@@ -50,6 +57,23 @@ Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTest
 }
 
 }  // namespace
+
+void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, Sequence previous, Bodies& bodies) {
+  if (!body.unavailable.empty()) {
+    json.member("reading", "unavailable");
+    return;
+  }
+  const results::ResultFile file = file_of(body, test);
+  results::write_members(json, file);
+  if (file.form != results::ResultFile::Form::hl7) return;
+  json.key("diff");
+  const auto before = previous.value == 0 ? std::make_shared<const Body>() : bodies.of(previous);
+  if (!before->unavailable.empty()) {
+    json.null();
+    return;
+  }
+  results::write_json(json, results::diff(file_of(*before, test).content, file.content), file.content);
+}
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies) {
   const auto& [row, event, cursor] = item;
@@ -70,7 +94,7 @@ void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractition
   json.end_object().member("clinic_id", row.connection.clinic.text());
   id_member(json, "patient_id", shown.patient);
   json.member("order_id", row.order.text()).key("order").raw(shown.resources.order);
-  if (is_result) write_result(json, notice, shown.resources.ordered_test);
+  if (is_result) write_result(json, notice, shown.resources.ordered_test, *body, bodies);
   write_changes_of(json, notice, *body, bodies);
   time_member(json, "created_at", event.created_at);
   time_member(json, "received_at", event.received_at);

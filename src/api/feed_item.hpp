@@ -20,6 +20,10 @@ struct FeedItem {
 };
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);
 
+// Into an open object: what the ordered test's HL7 in `body` says (results::write_members), and as `diff` what that
+// changed against the event in `previous`; 0 if there is none.
+void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, Sequence previous, Bodies& bodies);
+
 // [{"member", "from", "to"}]
 void write_changes(JsonWriter& json, const std::vector<orders::MemberChange>& changes);
 

@@ -56,18 +56,52 @@ TEST(Feed, a_result_and_its_correction) {
   EXPECT_EQ(page.text(item(0, "order/attributes/status")), "In Progress");
   EXPECT_EQ(page.text(item(0, "ordered_test_id")), "ordts_1");
   EXPECT_EQ(page.text(item(0, "ordered_test/attributes/results_hl7")), "A");
-  EXPECT_EQ(page.at(item(0, "result")), R"({"version":1,"current_version":1,"previous_version":null})");
+  EXPECT_EQ(page.at(item(0, "result")),
+            R"({"version":1,"current_version":1,"previous_version":null,"reading":"not_hl7"})");
   EXPECT_EQ(page.at(item(0, "changes")), R"([{"member":"results_hl7","from":null,"to":"A"}])");
   EXPECT_EQ(page.text(item(0, "created_at")), "2024-01-01T00:00:00Z");
   EXPECT_NE(page.at(item(0, "received_at")), "absent");
   EXPECT_NE(page.at(item(0, "issued_at")), "absent");
   EXPECT_EQ(page.at(item(0, "unavailable")), "absent");
 
-  EXPECT_EQ(page.at(item(1, "result")), R"({"version":2,"current_version":2,"previous_version":1})");
+  EXPECT_EQ(page.at(item(1, "result")),
+            R"({"version":2,"current_version":2,"previous_version":1,"reading":"not_hl7"})");
   EXPECT_EQ(page.at(item(1, "changes")), R"([{"member":"results_hl7","from":"A","to":"B"}])");
   EXPECT_EQ(page.at(item(2, "current")), "false") << "S2: a late older event does not regress what is current";
-  EXPECT_EQ(page.at(item(2, "result")), R"({"version":3,"current_version":2,"previous_version":1})");
+  EXPECT_EQ(page.at(item(2, "result")),
+            R"({"version":3,"current_version":2,"previous_version":1,"reading":"not_hl7"})");
   EXPECT_EQ(page.text("/next"), page.text(item(2, "cursor")));
+}
+
+TEST(Feed, a_result_in_hl7_is_read_and_its_correction_told_analyte_by_analyte) {
+  const auto hl7 = [](const std::string& potassium) {
+    return "MSH|^~\\&|LAB|NORTH|APP|CLINIC|20240501120000-0500||ORU^R01^ORU_R01|1|P|2.5.1\r"
+           "PID|1||PAT-1^^^NORTH^MR||Example^Ada||19800115|F\r"
+           "OBR|1|P-1|F-1|24323-8^Panel^LN|||20240430080000\r"
+           "OBX|1|NM|2951-2^Sodium^LN||140|mmol/L|135-145|N|||F\r" +
+           potassium + "\r";
+  };
+  House house;
+  house.connect("anna");
+  house.receive({.id = "evt_1", .result = hl7("OBX|2|NM|2823-3^Potassium^LN||6.6|mmol/L|3.5-5.1|H|||F")});
+  house.receive({.id = "evt_2",
+                 .created_at = "2024-06-14T20:28:50Z",
+                 .result = hl7("OBX|2|NM|2823-3^Potassium^LN||4.6|mmol/L|3.5-5.1|N|||C")});
+
+  const Json page(house.get("/v1/feed?practitioner=anna").body);
+  ASSERT_EQ(page.size("/items"), 2U);
+  EXPECT_EQ(page.text(item(0, "result/reading")), "hl7");
+  EXPECT_EQ(page.size(item(0, "result/reports/0/observations")), 2U);
+  EXPECT_EQ(page.at(item(0, "result/account/obx_in")), "2");
+  EXPECT_EQ(page.at(item(0, "result/account/observations")), "2");
+  EXPECT_EQ(page.size(item(0, "result/diff/reports/0/diff/analytes")), 2U) << "at first everything is added";
+  EXPECT_EQ(page.size(item(1, "result/diff/reports/0/diff/analytes")), 1U);
+  EXPECT_EQ(page.at(item(1, "result/diff/reports/0/diff/analytes/0/changes/0")),
+            R"({"kind":"value","before":"6.6","after":"4.6"})");
+
+  const Json order(house.get("/v1/orders/ord_1?practitioner=anna").body);
+  EXPECT_EQ(order.text("/tests/0/result/reports/0/observations/1/values/0/text"), "4.6");
+  EXPECT_EQ(order.text("/tests/0/result/diff/reports/0/diff/analytes/0/name"), "Potassium");
 }
 
 TEST(Feed, an_order_without_results_is_told_as_an_order) {

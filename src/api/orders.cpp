@@ -6,6 +6,7 @@
 
 #include "api/bodies.hpp"
 #include "api/cursor.hpp"
+#include "api/feed_item.hpp"
 #include "api/service.hpp"
 #include "orders/decode.hpp"
 
@@ -40,6 +41,15 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
   json.end_array();
 }
 
+// The newest event that showed another content than the latest does; 0 if there is none.
+Sequence content_before(const orders::TestHistory& test) {
+  const auto& latest = test.points.back();
+  const auto other = std::ranges::find_if(test.points | std::views::reverse, [&](const orders::TestPoint& point) {
+    return point.content != latest.content;
+  });
+  return other == std::ranges::rend(test.points) ? Sequence{} : other->record;
+}
+
 void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events, Bodies& bodies) {
   json.key("tests").begin_array();
   for (const orders::TestHistory& test : history.tests) {
@@ -50,6 +60,9 @@ void write_tests(JsonWriter& json, const orders::OrderHistory& history, const Ev
     const auto body = bodies.of(test.points.back().record);
     json.key("ordered_test").raw(orders::resources_of(body->bytes, test.id).ordered_test);
     if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
+    json.key("result").begin_object();
+    write_reading(json, test.id, *body, content_before(test), bodies);
+    json.end_object();
     write_versions(json, test, events);
     json.end_object();
   }

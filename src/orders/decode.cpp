@@ -313,6 +313,12 @@ Resources resources_of(std::string_view body, const OrderedTestId& test) {
   return resources;
 }
 
+std::string attribute_of(std::string_view body, const OrderedTestId& test, std::string_view attribute) {
+  const Document document(body);
+  const auto resource = find_included(document.root(), "ordered_test", test.text());
+  return std::string(text_of(member(member(resource, "attributes"), attribute)));
+}
+
 std::vector<MemberChange> content_changes(std::string_view old_body, std::string_view new_body,
                                           const OrderedTestId& test) {
   const Document before(old_body);

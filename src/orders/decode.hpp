@@ -24,6 +24,9 @@ struct Resources {
 };
 Resources resources_of(std::string_view body, const OrderedTestId& test);
 
+// An attribute of the ordered test that is text; empty if it is none, or the body does not include the test.
+std::string attribute_of(std::string_view body, const OrderedTestId& test, std::string_view attribute);
+
 // One member that differs between two bodies' views of an ordered test's content, or of the order's attributes.
 struct MemberChange {
   std::string member;         // "results_hl7", "status"

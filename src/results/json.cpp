@@ -364,6 +364,19 @@ void write(JsonWriter& json, const Document& document) {
   write_json(json, document);
 }
 
+void names(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
+  json.key(name).begin_array();
+  for (const std::string& text : texts) json.string(text);
+  json.end_array();
+}
+
+void write_patient_observations(JsonWriter& json, const Interpretation& interpretation) {
+  if (interpretation.patient_observations.empty()) return;
+  json.key("patient_observations").begin_array();
+  for (const auto& of_patient : interpretation.patient_observations) write_json(json, of_patient.observation);
+  json.end_array();
+}
+
 }  // namespace
 
 void write_json(JsonWriter& json, const Observation& observation) {
@@ -475,6 +488,37 @@ void write_json(JsonWriter& json, const Diff& diff) {
   json.end_object();
 }
 
+void write_json(JsonWriter& json, const FileDiff& diff, const Interpretation& newer) {
+  json.begin_object().key("reports").begin_array();
+  for (const ReportDiff& found : diff.reports) {
+    const Report& report = newer.reports[found.report];
+    json.begin_object().member("report", std::uint64_t{found.report});
+    json.key("test");
+    write(json, report.test);
+    part(json, "filler", report.filler);
+    json.member("relation", relation_name(found.relation)).key("diff");
+    write_json(json, found.diff);
+    names(json, "not_sent_again", found.not_sent_again);
+    json.end_object();
+  }
+  json.end_array();
+  names(json, "reports_not_sent_again", diff.reports_not_sent_again);
+  json.end_object();
+}
+
+void write_members(JsonWriter& json, const ResultFile& file) {
+  json.member("reading", form_name(file.form));
+  if (file.form != ResultFile::Form::hl7) return;
+  json.key("reports").begin_array();
+  for (const Report& report : file.content.reports) write_json(json, report);
+  json.end_array();
+  write_patient_observations(json, file.content);
+  json.key("documents").begin_array();
+  for (const Document& document : file.content.documents) write_json(json, document);
+  json.end_array().key("account");
+  write_json(json, file.content.account);
+}
+
 void write_json(JsonWriter& json, const Document& document) {
   json.begin_object().member("sha256", document.digest().hex()).member("media_type", document.media_type());
   json.member("size", static_cast<std::uint64_t>(document.size()))
@@ -497,11 +541,7 @@ void write_json(JsonWriter& json, const Interpretation& interpretation) {
   json.key("reports").begin_array();
   for (const Report& report : interpretation.reports) write_json(json, report);
   json.end_array();
-  if (!interpretation.patient_observations.empty()) {
-    json.key("patient_observations").begin_array();
-    for (const auto& of_patient : interpretation.patient_observations) write_json(json, of_patient.observation);
-    json.end_array();
-  }
+  write_patient_observations(json, interpretation);
   list(json, "documents", interpretation.documents);
   json.key("account");
   write_json(json, interpretation.account);

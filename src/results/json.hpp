@@ -5,6 +5,7 @@
 #include "results/account.hpp"
 #include "results/interpret.hpp"
 #include "results/report.hpp"
+#include "results/result_file.hpp"
 #include "results/versions.hpp"
 
 namespace resultsync::results {
@@ -15,6 +16,10 @@ void write_json(JsonWriter& json, const Report& report);
 void write_json(JsonWriter& json, const Observation& observation);
 void write_json(JsonWriter& json, const Account& account);
 void write_json(JsonWriter& json, const Diff& diff);
+void write_json(JsonWriter& json, const FileDiff& diff, const Interpretation& newer);
+// The members that a reader of results wants, into an object that is open: `reading`, `reports`, `patient_observations`
+// (if there are any), `documents`, `account`; of a file that is no HL7, `reading` alone.
+void write_members(JsonWriter& json, const ResultFile& file);
 void write_json(JsonWriter& json, const Document& document);  // without its bytes
 
 }  // namespace resultsync::results

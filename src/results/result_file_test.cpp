@@ -1,0 +1,96 @@
+#include "results/result_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/encoding.hpp"
+#include "results/testing.hpp"
+
+namespace resultsync::results {
+namespace {
+
+using testing::message_of;
+using Form = ResultFile::Form;
+
+constexpr const char* kOrder = "OBR|1|P-1|F-1|24323-8^Panel^LN|||20240430080000|||||||||||||||20240501110000|||F";
+constexpr const char* kSodium = "OBX|1|NM|2951-2^Sodium^LN||140|mmol/L|135-145|N|||F";
+constexpr const char* kPotassium = "OBX|2|NM|2823-3^Potassium^LN||6.6|mmol/L|3.5-5.1|H|||F";
+
+TEST(ResultFile, IsAbsentLinkOtherOrHl7) {
+  EXPECT_EQ(read_result_file("").form, Form::absent);
+  EXPECT_EQ(read_result_file(" \r\n").form, Form::absent);
+  EXPECT_EQ(read_result_file("https://files.example.com/a.hl7?token=x").form, Form::link);
+  EXPECT_EQ(read_result_file("A").form, Form::not_hl7);
+  EXPECT_EQ(read_result_file("MSHIELD is a word").form, Form::not_hl7);
+  EXPECT_EQ(read_result_file("https://two words").form, Form::not_hl7);
+  EXPECT_EQ(read_result_file(message_of({kOrder, kSodium})).form, Form::hl7);
+}
+
+TEST(ResultFile, ReadsBase64WithLineBreaks) {
+  std::string encoded = encode_base64(message_of({kOrder, kSodium}));
+  for (std::size_t at = 60; at < encoded.size(); at += 62) encoded.insert(at, "\r\n");
+  const ResultFile file = read_result_file(encoded);
+  ASSERT_EQ(file.form, Form::hl7);
+  EXPECT_EQ(file.content.reports.at(0).observations.at(0).values.at(0).text, "140");
+}
+
+TEST(ResultFile, SeveralMessagesAreOneContentWithOneAccount) {
+  const ResultFile file =
+      read_result_file(message_of({kOrder, kSodium}) + message_of({kOrder, kPotassium, "ZXX|1"}) + "OBX|lost");
+  ASSERT_EQ(file.content.reports.size(), 2U);
+  EXPECT_EQ(file.content.reports[1].patient, 1U);
+  EXPECT_TRUE(file.content.account.balanced());
+  EXPECT_EQ(file.content.account.obx_in, 3U);
+}
+
+TEST(FileDiff, SaysOfEachAnalyteWhatACorrectionChanged) {
+  const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
+  const auto after =
+      read_result_file(message_of({kOrder, kSodium, "OBX|2|NM|2823-3^Potassium^LN||4.6|mmol/L|3.5-5.1|N|||C"})).content;
+  const FileDiff found = diff(before, after);
+  ASSERT_EQ(found.reports.size(), 1U);
+  EXPECT_EQ(found.reports[0].relation, Relation::replaces);
+  ASSERT_EQ(found.reports[0].diff.analytes.size(), 1U);
+  const AnalyteDiff& potassium = found.reports[0].diff.analytes[0];
+  EXPECT_EQ(potassium.name, "Potassium");
+  const std::vector<Change> expected{{Change::Kind::value, "6.6", "4.6"},
+                                     {Change::Kind::flag, "H", "N"},
+                                     {Change::Kind::status, "final", "corrected"}};
+  EXPECT_EQ(potassium.changes, expected);
+  EXPECT_TRUE(found.reports[0].not_sent_again.empty());
+}
+
+TEST(FileDiff, WhatIsNotSentAgainStandsAndIsNamed) {
+  const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
+  const auto after =
+      read_result_file(message_of({kOrder, "OBX|1|NM|2951-2^Sodium^LN||141|mmol/L|135-145|N|||C"})).content;
+  const FileDiff found = diff(before, after);
+  ASSERT_EQ(found.reports.size(), 1U);
+  EXPECT_EQ(found.reports[0].relation, Relation::revises);
+  ASSERT_EQ(found.reports[0].diff.analytes.size(), 1U) << "nothing is called removed that the lab did not take back";
+  EXPECT_EQ(found.reports[0].not_sent_again, std::vector<std::string>{"Potassium"});
+}
+
+TEST(FileDiff, AnalyteThatTheLabDeletesIsRemoved) {
+  const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
+  const auto after = read_result_file(message_of({kOrder, kSodium, "OBX|2|NM|2823-3^Potassium^LN||||||||D"})).content;
+  const FileDiff found = diff(before, after);
+  ASSERT_EQ(found.reports.size(), 1U);
+  ASSERT_EQ(found.reports[0].diff.analytes.size(), 1U);
+  EXPECT_EQ(found.reports[0].diff.analytes[0].changes.at(0).kind, Change::Kind::removed);
+}
+
+TEST(FileDiff, AFirstReportAddsAllAndAnotherOrderIsAnotherReport) {
+  const auto first = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
+  const FileDiff all = diff(Interpretation{}, first);
+  ASSERT_EQ(all.reports.size(), 1U);
+  EXPECT_EQ(all.reports[0].diff.analytes.size(), 2U);
+  const auto other = read_result_file(message_of({"OBR|1|P-9|F-9|58410-2^CBC^LN|||20240430080000", kSodium})).content;
+  const FileDiff found = diff(first, other);
+  ASSERT_EQ(found.reports.size(), 1U);
+  EXPECT_EQ(found.reports[0].relation, Relation::extends);
+  EXPECT_EQ(found.reports_not_sent_again, std::vector<std::string>{"Panel"});
+  EXPECT_TRUE(diff(first, first).empty());
+}
+
+}  // namespace
+}  // namespace resultsync::results
