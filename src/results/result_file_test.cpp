@@ -15,7 +15,7 @@ constexpr const char* kOrder = "OBR|1|P-1|F-1|24323-8^Panel^LN|||20240430080000|
 constexpr const char* kSodium = "OBX|1|NM|2951-2^Sodium^LN||140|mmol/L|135-145|N|||F";
 constexpr const char* kPotassium = "OBX|2|NM|2823-3^Potassium^LN||6.6|mmol/L|3.5-5.1|H|||F";
 
-TEST(ResultFile, IsAbsentLinkOtherOrHl7) {
+TEST(ResultFile, is_absent_a_link_something_else_or_hl7) {
   EXPECT_EQ(read_result_file("").form, Form::absent);
   EXPECT_EQ(read_result_file(" \r\n").form, Form::absent);
   EXPECT_EQ(read_result_file("https://files.example.com/a.hl7?token=x").form, Form::link);
@@ -25,7 +25,7 @@ TEST(ResultFile, IsAbsentLinkOtherOrHl7) {
   EXPECT_EQ(read_result_file(message_of({kOrder, kSodium})).form, Form::hl7);
 }
 
-TEST(ResultFile, ReadsBase64WithLineBreaks) {
+TEST(ResultFile, base64_is_read_line_breaks_and_all) {
   std::string encoded = encode_base64(message_of({kOrder, kSodium}));
   for (std::size_t at = 60; at < encoded.size(); at += 62) encoded.insert(at, "\r\n");
   const ResultFile file = read_result_file(encoded);
@@ -33,7 +33,7 @@ TEST(ResultFile, ReadsBase64WithLineBreaks) {
   EXPECT_EQ(file.content.reports.at(0).observations.at(0).values.at(0).text, "140");
 }
 
-TEST(ResultFile, SeveralMessagesAreOneContentWithOneAccount) {
+TEST(ResultFile, several_messages_are_one_content_with_one_account) {
   const ResultFile file =
       read_result_file(message_of({kOrder, kSodium}) + message_of({kOrder, kPotassium, "ZXX|1"}) + "OBX|lost");
   ASSERT_EQ(file.content.reports.size(), 2U);
@@ -42,7 +42,7 @@ TEST(ResultFile, SeveralMessagesAreOneContentWithOneAccount) {
   EXPECT_EQ(file.content.account.obx_in, 3U);
 }
 
-TEST(FileDiff, SaysOfEachAnalyteWhatACorrectionChanged) {
+TEST(FileDiff, a_correction_is_told_analyte_by_analyte) {
   const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
   const auto after =
       read_result_file(message_of({kOrder, kSodium, "OBX|2|NM|2823-3^Potassium^LN||4.6|mmol/L|3.5-5.1|N|||C"})).content;
@@ -59,7 +59,7 @@ TEST(FileDiff, SaysOfEachAnalyteWhatACorrectionChanged) {
   EXPECT_TRUE(found.reports[0].not_sent_again.empty());
 }
 
-TEST(FileDiff, WhatIsNotSentAgainStandsAndIsNamed) {
+TEST(FileDiff, what_is_not_sent_again_stands_and_is_named) {
   const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
   const auto after =
       read_result_file(message_of({kOrder, "OBX|1|NM|2951-2^Sodium^LN||141|mmol/L|135-145|N|||C"})).content;
@@ -70,7 +70,7 @@ TEST(FileDiff, WhatIsNotSentAgainStandsAndIsNamed) {
   EXPECT_EQ(found.reports[0].not_sent_again, std::vector<std::string>{"Potassium"});
 }
 
-TEST(FileDiff, AnalyteThatTheLabDeletesIsRemoved) {
+TEST(FileDiff, an_analyte_that_the_lab_deletes_is_removed) {
   const auto before = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
   const auto after = read_result_file(message_of({kOrder, kSodium, "OBX|2|NM|2823-3^Potassium^LN||||||||D"})).content;
   const FileDiff found = diff(before, after);
@@ -79,7 +79,7 @@ TEST(FileDiff, AnalyteThatTheLabDeletesIsRemoved) {
   EXPECT_EQ(found.reports[0].diff.analytes[0].changes.at(0).kind, Change::Kind::removed);
 }
 
-TEST(FileDiff, AFirstReportAddsAllAndAnotherOrderIsAnotherReport) {
+TEST(FileDiff, a_first_report_adds_all_and_another_order_is_another_report) {
   const auto first = read_result_file(message_of({kOrder, kSodium, kPotassium})).content;
   const FileDiff all = diff(Interpretation{}, first);
   ASSERT_EQ(all.reports.size(), 1U);
