@@ -8,6 +8,7 @@ namespace resultsync::api {
 namespace {
 
 using orders::Notice;
+using Form = results::ResultFile::Form;
 
 void write_side(JsonWriter& json, std::string_view name, const std::string& value) {
   json.key(name);
@@ -65,14 +66,16 @@ void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body
   }
   const results::ResultFile file = file_of(body, test);
   results::write_members(json, file);
-  if (file.form != results::ResultFile::Form::hl7) return;
+  if (file.form != Form::hl7) return;
   json.key("diff");
   const auto before = previous.value == 0 ? std::make_shared<const Body>() : bodies.of(previous);
-  if (!before->unavailable.empty()) {
+  const results::ResultFile older = file_of(*before, test);
+  const bool is_known = before->unavailable.empty() && (older.form == Form::absent || older.form == Form::hl7);
+  if (!is_known) {
     json.null();
     return;
   }
-  results::write_json(json, results::diff(file_of(*before, test).content, file.content), file.content);
+  results::write_comparison(json, older.content.reports, file.content.reports);
 }
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies) {

@@ -183,46 +183,6 @@ std::vector<results::Report> reports_of(std::string bytes) {
   return reports;
 }
 
-// A report of the one file and what it became in the other; either may be missing.
-struct Pair {
-  const results::Report* older = nullptr;
-  const results::Report* newer = nullptr;
-  results::Relationship relationship;
-  results::Diff diff;
-};
-
-// Each new report goes with the old one that it says most about: the same test of the same order, if there is one.
-std::vector<Pair> pair_up(const std::vector<results::Report>& older, const std::vector<results::Report>& newer) {
-  std::vector<Pair> pairs;
-  std::vector<bool> paired(older.size(), false);
-  for (const results::Report& after : newer) {
-    Pair pair{nullptr, &after, {}, {}};
-    std::size_t at = older.size();
-    for (std::size_t i = 0; i < older.size(); ++i) {
-      const results::Relationship found = results::relate(older[i], after);
-      const bool same_test = found.relation != results::Relation::unrelated && found.basis != "test";
-      if (!same_test || paired[i]) continue;
-      const bool closer = at == older.size() || (pair.relationship.relation == results::Relation::extends &&
-                                                 found.relation != results::Relation::extends);
-      if (!closer) continue;
-      at = i;
-      pair.relationship = found;
-    }
-    if (at < older.size()) {
-      using enum results::Relation;
-      paired[at] = true;
-      pair.older = &older[at];
-      const bool partial = pair.relationship.relation == revises || pair.relationship.relation == extends;
-      pair.diff = results::diff(older[at], partial ? results::merge(older[at], after) : after);
-    }
-    pairs.push_back(std::move(pair));
-  }
-  for (std::size_t i = 0; i < older.size(); ++i) {
-    if (!paired[i]) pairs.push_back({&older[i], nullptr, {}, {}});
-  }
-  return pairs;
-}
-
 class Diff final : public Command {
  public:
   void declare(Options& options) override {
@@ -249,7 +209,7 @@ class Diff final : public Command {
     }
     const std::vector<results::Report> older = reports_of(std::move(*before));
     const std::vector<results::Report> newer = reports_of(std::move(*after));
-    for (const Pair& pair : pair_up(older, newer)) {
+    for (const results::ReportPair& pair : results::compare(older, newer)) {
       if (form_.table(terminal)) {
         print(terminal, pair);
       } else {
@@ -260,13 +220,15 @@ class Diff final : public Command {
   }
 
  private:
-  static const results::Report& shown(const Pair& pair) { return pair.newer == nullptr ? *pair.older : *pair.newer; }
-  static std::string_view relation(const Pair& pair) {
+  static const results::Report& shown(const results::ReportPair& pair) {
+    return pair.newer == nullptr ? *pair.older : *pair.newer;
+  }
+  static std::string_view relation(const results::ReportPair& pair) {
     if (pair.newer == nullptr) return "only_in_old";
-    return pair.older == nullptr ? "only_in_new" : results::relation_name(pair.relationship.relation);
+    return pair.older == nullptr ? "only_in_new" : results::relation_name(pair.relation);
   }
 
-  static void print_json(const Terminal& terminal, const Pair& pair) {
+  static void print_json(const Terminal& terminal, const results::ReportPair& pair) {
     const results::Report& report = shown(pair);
     JsonWriter json;
     json.begin_object()
@@ -275,21 +237,22 @@ class Diff final : public Command {
         .member("filler", report.filler.id);
     json.member("relation", relation(pair));
     if (pair.older != nullptr && pair.newer != nullptr) {
-      json.member("basis", pair.relationship.basis)
-          .member("new_is_newer", pair.relationship.second_is_newer)
-          .key("diff");
+      json.member("basis", pair.basis).member("new_is_newer", pair.newer_was_issued_later).key("diff");
       results::write_json(json, pair.diff);
+      json.key("not_sent_again").begin_array();
+      for (const std::string& name : pair.not_sent_again) json.string(name);
+      json.end_array();
     }
     json.end_object();
     terminal.out() << json.text() << '\n';
   }
 
-  static void print(const Terminal& terminal, const Pair& pair) {
+  static void print(const Terminal& terminal, const results::ReportPair& pair) {
     const results::Report& report = shown(pair);
     terminal.out() << terminal.on_out(Paint::kBold, printable(fmt::format("{} ({}): {}", report.test.display(),
                                                                           report.filler.id, relation(pair))))
                    << '\n';
-    if (pair.older != nullptr && pair.newer != nullptr && !pair.relationship.second_is_newer) {
+    if (pair.older != nullptr && pair.newer != nullptr && !pair.newer_was_issued_later) {
       terminal.out() << "  note: OLD was issued after NEW\n";
     }
     Table table({{"ANALYTE"}, {"CHANGE"}, {"BEFORE"}, {"AFTER"}}, "");
@@ -297,11 +260,13 @@ class Diff final : public Command {
       table.add(
           {name, std::string(results::change_name(change.kind)), one_line(change.before), one_line(change.after)});
     };
+    if (pair.older == nullptr || pair.newer == nullptr) return;
     if (pair.diff.report_status) add("(report)", *pair.diff.report_status);
     if (pair.diff.report_notes) add("(report)", *pair.diff.report_notes);
     for (const results::AnalyteDiff& analyte : pair.diff.analytes) {
       for (const results::Change& change : analyte.changes) add(analyte.name, change);
     }
+    for (const std::string& name : pair.not_sent_again) table.add({name, "not sent again", "", ""});
     if (!table.empty()) table.print(terminal);
   }
 

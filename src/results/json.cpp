@@ -488,22 +488,25 @@ void write_json(JsonWriter& json, const Diff& diff) {
   json.end_object();
 }
 
-void write_json(JsonWriter& json, const FileDiff& diff, const Interpretation& newer) {
+void write_comparison(JsonWriter& json, const std::vector<Report>& older, const std::vector<Report>& newer) {
+  const std::vector<ReportPair> pairs = compare(older, newer);
   json.begin_object().key("reports").begin_array();
-  for (const ReportDiff& found : diff.reports) {
-    const Report& report = newer.reports[found.report];
-    json.begin_object().member("report", std::uint64_t{found.report});
+  for (const ReportPair& pair : pairs) {
+    if (pair.newer == nullptr || pair.repeats()) continue;
+    json.begin_object().member("report", static_cast<std::uint64_t>(pair.newer - newer.data()));
     json.key("test");
-    write(json, report.test);
-    part(json, "filler", report.filler);
-    json.member("relation", relation_name(found.relation)).key("diff");
-    write_json(json, found.diff);
-    names(json, "not_sent_again", found.not_sent_again);
+    write(json, pair.newer->test);
+    part(json, "filler", pair.newer->filler);
+    json.member("relation", relation_name(pair.relation)).key("diff");
+    write_json(json, pair.diff);
+    names(json, "not_sent_again", pair.not_sent_again);
     json.end_object();
   }
-  json.end_array();
-  names(json, "reports_not_sent_again", diff.reports_not_sent_again);
-  json.end_object();
+  json.end_array().key("reports_not_sent_again").begin_array();
+  for (const ReportPair& pair : pairs) {
+    if (pair.newer == nullptr) json.string(pair.older->test.display());
+  }
+  json.end_array().end_object();
 }
 
 void write_members(JsonWriter& json, const ResultFile& file) {

@@ -16,7 +16,8 @@ void write_json(JsonWriter& json, const Report& report);
 void write_json(JsonWriter& json, const Observation& observation);
 void write_json(JsonWriter& json, const Account& account);
 void write_json(JsonWriter& json, const Diff& diff);
-void write_json(JsonWriter& json, const FileDiff& diff, const Interpretation& newer);
+// What `newer` changed against `older`; reports that only repeat are left out.
+void write_comparison(JsonWriter& json, const std::vector<Report>& older, const std::vector<Report>& newer);
 // The members that a reader of results wants, into an object that is open: `reading`, `reports`, `patient_observations`
 // (if there are any), `documents`, `account`; of a file that is no HL7, `reading` alone.
 void write_members(JsonWriter& json, const ResultFile& file);

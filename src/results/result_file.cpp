@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
-#include <set>
 
 #include "base/encoding.hpp"
 #include "hl7/reader.hpp"
@@ -41,7 +40,11 @@ void append(std::vector<T>& to, std::vector<T>&& from) {
 }
 
 // Puts another message's content behind what is there; indexes go with it.
-void append(Interpretation& to, Interpretation&& from) {
+void append(Interpretation& to, Interpretation from) {
+  if (to.account.segments_in == 0) {
+    to = std::move(from);
+    return;
+  }
   const auto shift = [](std::uint32_t& index, std::size_t by) {
     if (index != kNone) index += static_cast<std::uint32_t>(by);
   };
@@ -64,30 +67,14 @@ void append(Interpretation& to, Interpretation&& from) {
   append(to.account.unused, std::move(from.account.unused));
 }
 
-// The older report that a newer one speaks of again: of the same order and test; null if there is none.
-const Report* find_older(const std::vector<Report>& older, const Report& newer, std::set<const Report*>& taken) {
-  for (const Report& candidate : older) {
-    if (taken.contains(&candidate)) continue;
-    const Relationship relationship = relate(candidate, newer);
-    const bool other_order_or_test = relationship.relation == Relation::unrelated || relationship.basis == "test";
-    const bool fillers_differ =
-        !candidate.filler.empty() && !newer.filler.empty() && candidate.filler.id != newer.filler.id;
-    if (other_order_or_test || fillers_differ) continue;
-    taken.insert(&candidate);
-    return &candidate;
+// All messages with a header; a file without any stays what it is.
+void take(const hl7::Reading& reading, ResultFile& file) {
+  for (const hl7::Message& message : reading.messages()) {
+    if (!message.has_header()) continue;
+    append(file.content, interpret(message));
+    file.form = ResultFile::Form::hl7;
   }
-  return nullptr;
-}
-
-// The names of the analytes of `older` that `newer` does not say.
-std::vector<std::string> unsaid(const Report& older, const Report& newer) {
-  std::vector<std::string> names;
-  const auto said = analyte_keys(newer);
-  const auto keys = analyte_keys(older);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (std::ranges::find(said, keys[i]) == said.end()) names.emplace_back(older.observations[i].code.display());
-  }
-  return names;
+  if (file.form == ResultFile::Form::hl7) add_outside(reading, file.content.account);
 }
 
 }  // namespace
@@ -107,50 +94,10 @@ ResultFile read_result_file(std::string_view text) {
     return file;
   }
   file.form = Form::not_hl7;
-  std::optional<std::string> bytes;
-  if (inner.find("MSH") != std::string_view::npos) bytes = std::string(text);
-  if (!bytes || !hl7::read(*bytes).messages().front().has_header()) bytes = decoded_hl7(inner);
-  if (!bytes) return file;
-  const hl7::Reading reading = hl7::read(std::move(*bytes));
-  bool first = true;
-  for (const hl7::Message& message : reading.messages()) {
-    if (!message.has_header()) continue;
-    file.form = Form::hl7;
-    Interpretation content = interpret(message);
-    if (first) {
-      file.content = std::move(content);
-    } else {
-      append(file.content, std::move(content));
-    }
-    first = false;
-  }
-  if (file.form == Form::hl7) add_outside(reading, file.content.account);
+  if (inner.find("MSH") != std::string_view::npos) take(hl7::read_in_place(text), file);
+  if (file.form == Form::hl7) return file;
+  if (auto bytes = decoded_hl7(inner)) take(hl7::read(std::move(*bytes)), file);
   return file;
-}
-
-FileDiff diff(const Interpretation& older, const Interpretation& newer) {
-  FileDiff result;
-  std::set<const Report*> taken;
-  for (std::size_t i = 0; i < newer.reports.size(); ++i) {
-    const Report& report = newer.reports[i];
-    const Report* before = find_older(older.reports, report, taken);
-    ReportDiff found{.report = i, .relation = Relation::extends, .diff = {}, .not_sent_again = {}};
-    if (before == nullptr) {
-      Report nothing;
-      nothing.status = report.status;
-      found.diff = diff(nothing, report);
-    } else {
-      found.relation = relate(*before, report).relation;
-      found.diff = diff(*before, merge(*before, report));
-      found.not_sent_again = unsaid(*before, report);
-    }
-    if (before == nullptr || !found.diff.empty() || !found.not_sent_again.empty())
-      result.reports.push_back(std::move(found));
-  }
-  for (const Report& report : older.reports) {
-    if (!taken.contains(&report)) result.reports_not_sent_again.emplace_back(report.test.display());
-  }
-  return result;
 }
 
 }  // namespace resultsync::results

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "results/interpret.hpp"
-#include "results/versions.hpp"
 
 namespace resultsync::results {
 
@@ -25,19 +24,5 @@ struct ResultFile {
 std::string_view form_name(ResultFile::Form form);  // "absent", "link", "not_hl7", "hl7"
 
 ResultFile read_result_file(std::string_view text);
-
-// What a file changed against the one before it, report by report.
-struct ReportDiff {
-  std::size_t report = 0;                   // index in the newer content's reports
-  Relation relation = Relation::extends;    // to the older report that it is about
-  Diff diff;                                // analytes that the newer file does not say again stand, and are not here
-  std::vector<std::string> not_sent_again;  // the names of those
-};
-struct FileDiff {
-  std::vector<ReportDiff> reports;                  // those that changed something, in the order of the newer file
-  std::vector<std::string> reports_not_sent_again;  // tests of older reports that the newer file does not speak of
-  [[nodiscard]] bool empty() const { return reports.empty() && reports_not_sent_again.empty(); }
-};
-FileDiff diff(const Interpretation& older, const Interpretation& newer);
 
 }  // namespace resultsync::results

@@ -82,9 +82,19 @@ bool same_number(const Identifier& a, const Identifier& b) {
   return a.authority.empty() || b.authority.empty() || a.authority == b.authority;
 }
 
+bool fillers_differ(const Report& a, const Report& b) {
+  return !a.filler.empty() && !b.filler.empty() && !same_number(a.filler, b.filler);
+}
+
 bool same_test(const Codes& a, const Codes& b) {
   return share_a_code(a, b) || (a.preferred() == nullptr && b.preferred() == nullptr) ||
          (!a.empty() && a.display() == b.display());
+}
+
+// The same report, sent again or anew.
+bool same_report(const Report& a, const Report& b) {
+  return (same_number(a.filler, b.filler) || same_number(a.placer, b.placer)) && same_test(a.test, b.test) &&
+         !fillers_differ(a, b);
 }
 
 using Micros = std::int64_t;
@@ -227,6 +237,30 @@ void fill(T& field, const T& from) {
   if (field.empty()) field = from;
 }
 
+// ---- compare
+
+// The names of the analytes that `older` has and `newer` does not speak of; what was taken back before is not missed.
+std::vector<std::string> unsaid(const Report& older, const Report& newer) {
+  std::vector<std::string> names;
+  const Positions said = positions(analyte_keys(newer));
+  const std::vector<AnalyteKey> keys = analyte_keys(older);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const Observation& observation = older.observations[i];
+    if (!said.contains(keys[i]) && observation.status->code != "D") names.emplace_back(observation.code.display());
+  }
+  return names;
+}
+
+void set_difference(ReportPair& pair) {
+  const Relationship relationship = relate(*pair.older, *pair.newer);
+  pair.basis = relationship.basis;
+  pair.newer_was_issued_later = relationship.second_is_newer;
+  pair.relation =
+      relationship.relation == Relation::repeats ? Relation::repeats : relation_of_one_test(*pair.older, *pair.newer);
+  pair.diff = diff(*pair.older, merge(*pair.older, *pair.newer));
+  pair.not_sent_again = unsaid(*pair.older, *pair.newer);
+}
+
 }  // namespace
 
 std::string_view relation_name(Relation relation) {
@@ -292,7 +326,6 @@ Relationship relate(const Report& a, const Report& b) {
   result.second_is_newer = !(age_b < age_a);
   const bool filler = same_number(a.filler, b.filler);
   const bool placer = same_number(a.placer, b.placer);
-  const bool fillers_differ = !a.filler.empty() && !b.filler.empty() && !filler;
   result.basis = filler ? "filler" : placer ? "placer" : "identifiers";
   if (!filler && !placer) return result;
   if (!same_test(a.test, b.test)) {
@@ -300,7 +333,7 @@ Relationship relate(const Report& a, const Report& b) {
     result.basis = "test";
     return result;
   }
-  if (fillers_differ) {
+  if (fillers_differ(a, b)) {
     result.relation = Relation::extends;
     return result;
   }
@@ -401,6 +434,35 @@ Report merge(const Report& older, const Report& newer) {
     if (specimens_gone) observation.specimen = kNone;
   }
   return result;
+}
+
+std::vector<ReportPair> compare(const std::vector<Report>& older, const std::vector<Report>& newer) {
+  std::vector<ReportPair> pairs;
+  std::vector<bool> paired(older.size(), false);
+  for (const Report& after : newer) {
+    ReportPair pair;
+    pair.newer = &after;
+    for (std::size_t i = 0; i < older.size() && pair.older == nullptr; ++i) {
+      if (paired[i] || !same_report(older[i], after)) continue;
+      paired[i] = true;
+      pair.older = &older[i];
+      set_difference(pair);
+    }
+    if (pair.older == nullptr) {
+      Report nothing;
+      nothing.status = after.status;
+      pair.relation = Relation::extends;
+      pair.diff = diff(nothing, after);
+    }
+    pairs.push_back(std::move(pair));
+  }
+  for (std::size_t i = 0; i < older.size(); ++i) {
+    if (paired[i]) continue;
+    ReportPair pair;
+    pair.older = &older[i];
+    pairs.push_back(std::move(pair));
+  }
+  return pairs;
 }
 
 History history(const std::vector<Report>& reports) {

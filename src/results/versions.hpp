@@ -83,6 +83,24 @@ Diff diff(const Report& older, const Report& newer);
 // new status is U keeps its value (the lab says that it is now final, without saying it again); one with D leaves.
 Report merge(const Report& older, const Report& newer);
 
+// A report of one file and what became of it in a later one; either may be missing. The pointers are as good as the
+// lists that were compared.
+struct ReportPair {
+  const Report* older = nullptr;
+  const Report* newer = nullptr;
+  Relation relation = Relation::unrelated;  // of the newer to the older, whichever was issued later
+  bool newer_was_issued_later = true;
+  std::string_view basis;  // as in Relationship
+  Diff diff;               // a report without an older one adds all that it says; empty without a newer
+  std::vector<std::string> not_sent_again;  // names of analytes that the newer does not speak of: they stand
+  [[nodiscard]] bool repeats() const {
+    return older != nullptr && newer != nullptr && diff.empty() && not_sent_again.empty();
+  }
+};
+// What `newer` says against `older`: each report goes with the one of the same order, test and filler number. In the
+// order of `newer`; what is left of `older` last. Only what the lab takes back (OBX-11 D) is `removed`.
+std::vector<ReportPair> compare(const std::vector<Report>& older, const std::vector<Report>& newer);
+
 // All versions of one order, whatever order they are given in: sorted by is_older(), repeats left out, each merged into
 // the one before.
 struct History {
