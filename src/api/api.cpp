@@ -158,9 +158,10 @@ std::optional<Problem> Api::Core::refuse(const http::Request& request, Exchange&
                    .allow = std::move(found.allow)};
   }
   exchange.route = found.route;
-  if (found.route->scope == Scope::kAdmin) {
+  if (found.route->scope != Scope::kOpen) {
     const auto key = bearer_key(request.headers);
     if (!key || !same_key(*key, context_.admin_key.reveal())) return unauthorized(key.has_value());
+    exchange.call.caller.name = "admin";
   }
   if (request.body.size() > kBodyBytesMax) {
     return Problem{.status = 413, .code = "body_too_large", .title = "The body is larger than 64 KiB."};

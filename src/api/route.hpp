@@ -15,22 +15,35 @@
 #include "api/problem.hpp"
 #include "base/ids.hpp"
 #include "http/message.hpp"
+#include "store/reach.hpp"
 
 namespace resultsync::api {
 
 struct Service;
 
-// Who may call a route.
+// Who may call a route: whose key holds the scope. The admin key holds all of them.
 enum class Scope {
-  kOpen,   // anybody who reaches the listener: health, metrics, the description of the API
-  kAdmin,  // the bearer of the admin key
+  kOpen,               // anybody who reaches the listener: health, metrics, the description of the API
+  kReadResults,        // feeds, orders, results, documents, FHIR, of what the key reaches
+  kReadEvents,         // raw events and their bodies, unmatched ones included
+  kManageEndpoints,    // outbound webhooks
+  kManageConnections,  // who is connected to which clinic
+  kAdmin,              // everything else
 };
 
 // Where a route's function runs. What reads the store blocks, and must not hold up an event loop.
 enum class RunsOn { kEventLoop, kWorkers };
 
+// Who asks, and what of the house they may see. Every look-up on their behalf is limited by `reach` in the query
+// itself.
+struct Caller {
+  std::string name;  // "admin", or the key's id: what stands in the audit log
+  store::Reach reach;
+};
+
 // A request that was routed and authorized.
 struct Call {
+  Caller caller = {};
   std::vector<std::string> path;  // what stands in the `{…}` of the pattern, each percent-decoded once
   Parameters parameters;
   std::string body;

@@ -46,8 +46,60 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
   return database;
 }
 
+class Database::Prepared final : public sql::Statement {
+ public:
+  Prepared(Database& database, sqlite3_stmt* statement) : database_(database), statement_(statement) {}
+  ~Prepared() override { sqlite3_finalize(statement_); }
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+
+  void bind_integer(int place, std::int64_t value) override { check(sqlite3_bind_int64(statement_, place, value)); }
+  void bind_text(int place, std::string_view value) override {
+    const char* bytes = value.data() == nullptr ? "" : value.data();
+    check(sqlite3_bind_text64(statement_, place, bytes, value.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+  void bind_blob(int place, std::string_view value) override {
+    const char* bytes = value.data() == nullptr ? "" : value.data();
+    check(sqlite3_bind_blob64(statement_, place, bytes, value.size(), SQLITE_STATIC));
+  }
+  void bind_null(int place) override { check(sqlite3_bind_null(statement_, place)); }
+
+  bool step() override {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) database_.remember_error();
+    return false;
+  }
+  [[nodiscard]] bool is_null(int column) const override {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+  }
+  [[nodiscard]] std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
+  [[nodiscard]] std::string_view text(int column) const override {
+    return view(reinterpret_cast<const char*>(sqlite3_column_text(statement_, column)), column);
+  }
+  [[nodiscard]] std::string_view blob(int column) const override {
+    return view(static_cast<const char*>(sqlite3_column_blob(statement_, column)), column);
+  }
+  void reset() override {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+
+ private:
+  void check(int code) {
+    if (code != SQLITE_OK) database_.remember_error();
+  }
+  std::string_view view(const char* bytes, int column) const {
+    if (bytes == nullptr) return {};
+    return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+  }
+
+  Database& database_;
+  sqlite3_stmt* statement_;
+};
+
 Database::~Database() {
-  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  statements_.clear();
   sqlite3_close_v2(handle_);
 }
 
@@ -56,66 +108,19 @@ void Database::execute(const std::string& sql) {
   if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) remember_error();
 }
 
-Result<void> Database::status() const {
-  if (error_) return std::unexpected(*error_);
-  return {};
-}
-
 void Database::remember_error() {
-  if (!error_) error_ = error_of(handle_);
+  remember(error_of(handle_));
 }
 
-sqlite3_stmt* Database::prepared(const char* sql) {
-  auto [place, added] = statements_.try_emplace(sql, nullptr);
-  if (added && sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &place->second, nullptr) != SQLITE_OK) {
+sql::Statement* Database::prepared(const char* sql) {
+  const auto known = statements_.find(sql);
+  if (known != statements_.end()) return known->second.get();
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
     remember_error();
-    statements_.erase(place);
     return nullptr;
   }
-  return place->second;
-}
-
-bool Query::next() {
-  if (statement_ == nullptr || database_.failed()) return false;
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code != SQLITE_DONE) database_.remember_error();
-  return false;
-}
-
-std::string Query::text(int column) const {
-  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  return bytes == nullptr ? std::string{}
-                          : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
-}
-
-Sha256 Query::digest(int column) const {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  return Sha256::from_bytes({bytes, bytes == nullptr ? 0 : size}).value_or(Sha256{});
-}
-
-void Query::bind(int place, std::int64_t value) {
-  if (statement_ != nullptr && sqlite3_bind_int64(statement_, place, value) != SQLITE_OK) database_.remember_error();
-}
-
-void Query::bind(int place, std::string_view value) {
-  if (statement_ == nullptr) return;
-  const char* bytes = value.data() == nullptr ? "" : value.data();
-  if (sqlite3_bind_text64(statement_, place, bytes, value.size(), SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
-    database_.remember_error();
-}
-
-void Query::bind(int place, const Sha256& value) {
-  if (statement_ == nullptr) return;
-  if (sqlite3_bind_blob64(statement_, place, value.bytes.data(), value.bytes.size(), SQLITE_STATIC) != SQLITE_OK)
-    database_.remember_error();
-}
-
-void Query::reset() {
-  if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+  return statements_.emplace(sql, std::make_unique<Prepared>(*this, statement)).first->second.get();
 }
 
 }  // namespace resultsync::store::sqlite

@@ -19,11 +19,50 @@ constexpr char kViewsUp[] = {
 constexpr char kViewsDown[] = {
 #embed "migrations/0001_views.down.sql"
     , 0};
+constexpr char kReachUp[] = {
+#embed "migrations/0002_reach.up.sql"
+    , 0};
+constexpr char kReachDown[] = {
+#embed "migrations/0002_reach.down.sql"
+    , 0};
+constexpr char kResultsUp[] = {
+#embed "migrations/0003_results.up.sql"
+    , 0};
+constexpr char kResultsDown[] = {
+#embed "migrations/0003_results.down.sql"
+    , 0};
+constexpr char kAccessUp[] = {
+#embed "migrations/0004_access.up.sql"
+    , 0};
+constexpr char kAccessDown[] = {
+#embed "migrations/0004_access.down.sql"
+    , 0};
+constexpr char kDeliveriesUp[] = {
+#embed "migrations/0005_deliveries.up.sql"
+    , 0};
+constexpr char kDeliveriesDown[] = {
+#embed "migrations/0005_deliveries.down.sql"
+    , 0};
+constexpr char kReadersUp[] = {
+#embed "migrations/0006_readers.up.sql"
+    , 0};
+constexpr char kReadersDown[] = {
+#embed "migrations/0006_readers.down.sql"
+    , 0};
+constexpr char kNetworkUp[] = {
+#embed "migrations/0007_network.up.sql"
+    , 0};
+constexpr char kNetworkDown[] = {
+#embed "migrations/0007_network.down.sql"
+    , 0};
 
-constexpr std::array<Migration, 1> kMigrations{{{kViewsUp, kViewsDown}}};
+constexpr std::array kMigrations{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
+                                 Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
+                                 Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+                                 Migration{kNetworkUp, kNetworkDown}};
 
 int format_of(Database& database) {
-  Query query(database, "PRAGMA user_version");
+  sql::Query query(database, "PRAGMA user_version");
   return query.next() ? static_cast<int>(query.integer(0)) : 0;
 }
 

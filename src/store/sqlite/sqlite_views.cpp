@@ -7,9 +7,9 @@
 #include "base/encoding.hpp"
 #include "runtime/file.hpp"
 #include "runtime/random.hpp"
+#include "store/sql/session.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/migrations.hpp"
-#include "store/sqlite/session.hpp"
 
 namespace resultsync::store {
 namespace {
@@ -85,7 +85,7 @@ class ReaderPool {
 };
 
 // A read transaction on a pooled connection.
-class PooledSnapshot final : public sqlite::Session {
+class PooledSnapshot final : public sql::Session {
  public:
   PooledSnapshot(std::unique_ptr<Database> database, ReaderPool& pool)
       : Session(*database), reader_(std::move(database)), pool_(pool) {
@@ -104,7 +104,7 @@ class PooledSnapshot final : public sqlite::Session {
 };
 
 // What a snapshot is when no reader could be opened: everything is empty, and status() says so.
-class UnreadableSnapshot final : public sqlite::Session {
+class UnreadableSnapshot final : public sql::Session {
  public:
   explicit UnreadableSnapshot(std::unique_ptr<Database> database)
       : Session(*database), database_(std::move(database)) {}
@@ -116,40 +116,41 @@ class UnreadableSnapshot final : public sqlite::Session {
   std::unique_ptr<Database> database_;
 };
 
-class WriterTransaction final : public sqlite::WriterSession {
+class WriterTransaction final : public sql::WriterSession {
  public:
-  WriterTransaction(Database& database, sqlite::KnownClinics& known_clinics, Turnstile& turnstile,
+  WriterTransaction(Database& database, sql::KnownClinics& known_clinics, Turnstile& turnstile,
                     const std::function<void(const Error&)>& on_failure)
-      : WriterSession(database, known_clinics), turnstile_(turnstile), on_failure_(on_failure) {
-    database_.clear_error();
-    database_.execute("BEGIN IMMEDIATE");
+      : WriterSession(database, known_clinics), writer_(database), turnstile_(turnstile), on_failure_(on_failure) {
+    writer_.clear_error();
+    writer_.execute("BEGIN IMMEDIATE");
   }
   ~WriterTransaction() override {
     if (!committed_) {
       known_clinics_.clear();
-      database_.clear_error();
-      if (sqlite3_get_autocommit(database_.handle()) == 0) database_.execute("ROLLBACK");
-      database_.clear_error();
+      writer_.clear_error();
+      if (writer_.in_transaction()) writer_.execute("ROLLBACK");
+      writer_.clear_error();
     }
     turnstile_.leave();
   }
   Result<void> commit() override {
     finish();
-    database_.execute("COMMIT");
-    auto outcome = database_.status();
+    writer_.execute("COMMIT");
+    auto outcome = writer_.status();
     committed_ = outcome.has_value();
     if (!outcome && on_failure_) on_failure_(outcome.error());
     return outcome;
   }
 
  private:
+  Database& writer_;
   Turnstile& turnstile_;
   const std::function<void(const Error&)>& on_failure_;
   bool committed_ = false;
 };
 
 // A snapshot of an in-memory database, which has one connection: it waits for the writer's turn.
-class SharedSnapshot final : public sqlite::Session {
+class SharedSnapshot final : public sql::Session {
  public:
   SharedSnapshot(Database& database, Turnstile& turnstile) : Session(database), turnstile_(turnstile) {}
   ~SharedSnapshot() override { turnstile_.leave(); }
@@ -184,8 +185,8 @@ class SqliteViews final : public Views {
   std::unique_ptr<Database> writer_;  // empty for read-only views
   const SqliteOptions options_;
   Turnstile turnstile_;
-  sqlite::KnownClinics known_clinics_;  // of the writer, in its turn
-  std::optional<ReaderPool> readers_;   // empty in memory
+  sql::KnownClinics known_clinics_;    // of the writer, in its turn
+  std::optional<ReaderPool> readers_;  // empty in memory
 };
 
 std::string database_path(const std::string& directory) {
@@ -203,7 +204,7 @@ void configure_writer(Database& database) {
 
 void give_names(Database& database) {
   const std::string epoch = encode_hex(runtime::random_bytes(4));
-  sqlite::Query(database, "INSERT INTO meta VALUES ('feed_epoch', ?1) ON CONFLICT DO NOTHING", epoch).run();
+  sql::Query(database, "INSERT INTO meta VALUES ('feed_epoch', ?1) ON CONFLICT DO NOTHING", epoch).run();
 }
 
 // A process that was killed after a failed sync may have left a transaction in the write-ahead log that can be read but

@@ -4,10 +4,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "store/sqlite/database.hpp"
+#include "store/sql/database.hpp"
 #include "store/views.hpp"
 
-namespace resultsync::store::sqlite {
+namespace resultsync::store::sql {
 
 class Session : public ViewsSnapshot {
  public:
@@ -106,4 +106,4 @@ class WriterSession : public ViewsTransaction {
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };
 
-}  // namespace resultsync::store::sqlite
+}  // namespace resultsync::store::sql

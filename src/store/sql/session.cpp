@@ -1,11 +1,11 @@
-#include "store/sqlite/session.hpp"
+#include "store/sql/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
-namespace resultsync::store::sqlite {
+namespace resultsync::store::sql {
 namespace {
 
 std::int64_t number(Sequence sequence) {
@@ -253,7 +253,7 @@ std::vector<EventRow> Session::events(const EventFilter& filter, Sequence after,
 std::vector<EventRow> Session::waiting(Sequence after, std::size_t limit) {
   Query query(database_,
               "SELECT " EVENT_COLUMNS
-              " FROM events INDEXED BY events_waiting WHERE outcome = 'waiting' AND record > ?1 "
+              " FROM events WHERE outcome = 'waiting' AND record > ?1 "
               "ORDER BY record LIMIT ?2",
               number(after), at_most(limit));
   return event_rows(query);
@@ -301,10 +301,11 @@ bool WriterSession::learn_clinic(const SourceId& source, const orders::Practitio
   const bool first_seen =
       known_clinics_.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text()).second;
   if (!first_seen && !stated) return false;
-  Query(database_, "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", source.text(),
-        fact.practitioner.text(), fact.clinic.text(), stated)
-      .run();
-  const bool is_new = sqlite3_changes64(database_.handle()) > 0;
+  const bool is_new =
+      Query(database_,
+            "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING RETURNING stated",
+            source.text(), fact.practitioner.text(), fact.clinic.text(), stated)
+          .next();
   if (stated && !is_new) {
     Query(database_,
           "UPDATE practitioner_clinics SET stated = 1 WHERE source = ?1 AND practitioner = ?2 AND clinic_id = ?3",
@@ -589,18 +590,18 @@ std::vector<Backfill> Session::unfinished_backfills() {
 }
 
 PractitionerKey WriterSession::add_practitioner(const AppPractitionerId& id) {
-  Query(database_, "INSERT INTO practitioners (app_id, last_position) VALUES (?1, 0)", id.text()).run();
-  return PractitionerKey{sqlite3_last_insert_rowid(database_.handle())};
+  Query query(database_, "INSERT INTO practitioners (app_id, last_position) VALUES (?1, 0) RETURNING practitioner_key",
+              id.text());
+  return PractitionerKey{query.next() ? query.integer(0) : 0};
 }
 
 ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
-  Query(database_,
-        "INSERT INTO connections (practitioner_key, source, clinic_id, vendor_practitioner, created_at) VALUES (?1, "
-        "?2, ?3, ?4, ?5)",
-        connection.practitioner.value, connection.source.text(), connection.clinic.text(),
-        connection.vendor_practitioner.text(), connection.created_at.microseconds)
-      .run();
-  return ConnectionKey{sqlite3_last_insert_rowid(database_.handle())};
+  Query query(database_,
+              "INSERT INTO connections (practitioner_key, source, clinic_id, vendor_practitioner, created_at) VALUES "
+              "(?1, ?2, ?3, ?4, ?5) RETURNING connection_key",
+              connection.practitioner.value, connection.source.text(), connection.clinic.text(),
+              connection.vendor_practitioner.text(), connection.created_at.microseconds);
+  return ConnectionKey{query.next() ? query.integer(0) : 0};
 }
 
 void WriterSession::set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) {
@@ -670,15 +671,13 @@ std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t af
 
 EntryKey WriterSession::add_entry(const Entry& entry) {
   const auto& notice = entry.notice;
-  Query(database_,
-        "INSERT INTO entries (order_key, record, kind, test_id, version, current_version, previous_version, "
-        "previous_record, current) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        entry.order.value, number(notice.record), notice.kind == orders::Notice::Kind::kResult ? "result" : "order",
-        notice.test.text(), notice.version, notice.current_version, notice.previous_version, number(notice.previous),
-        notice.current)
-      .run();
-  return EntryKey{sqlite3_last_insert_rowid(database_.handle())};
+  Query query(database_,
+              "INSERT INTO entries (order_key, record, kind, test_id, version, current_version, previous_version, "
+              "previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING entry_key",
+              entry.order.value, number(notice.record),
+              notice.kind == orders::Notice::Kind::kResult ? "result" : "order", notice.test.text(), notice.version,
+              notice.current_version, notice.previous_version, number(notice.previous), notice.current);
+  return EntryKey{query.next() ? query.integer(0) : 0};
 }
 
 void WriterSession::issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
@@ -744,7 +743,7 @@ Totals Session::totals() {
       count(database_, "SELECT count(DISTINCT practitioner_key) FROM connections WHERE ended_at IS NULL");
   totals.outcomes = counts_by_name(database_, "SELECT outcome, count(*) FROM events GROUP BY outcome ORDER BY outcome");
   totals.waiting = counts_by_name(database_,
-                                  "SELECT reason, count(*) FROM events INDEXED BY events_waiting WHERE outcome = "
+                                  "SELECT reason, count(*) FROM events WHERE outcome = "
                                   "'waiting' GROUP BY reason ORDER BY reason");
   return totals;
 }
@@ -810,4 +809,4 @@ void Session::dump(const std::function<bool(std::string_view line)>& line) {
   }
 }
 
-}  // namespace resultsync::store::sqlite
+}  // namespace resultsync::store::sql

@@ -1,0 +1,3 @@
+DROP VIEW visible_clinics;
+DROP TABLE reach_clinics;
+DROP TABLE reach_practitioners;

@@ -1,0 +1,1 @@
+-- Results by ordered test, patient and code.

@@ -1,0 +1,1 @@
+-- Consumers, acknowledgements and reviews.

@@ -1,0 +1,1 @@
+-- What is known of the network: authorizations, documents, directory, reconciliation.
