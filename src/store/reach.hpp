@@ -1,6 +1,6 @@
-// What of the house somebody may see (S5). An API key may be limited to practitioners, whose clinics it then reaches, or to
-// clinics; the limits are rows beside the key (visible_clinics in sqlite/migrations/0002_reach.up.sql), so that every query
-// limits itself:
+// What of the house somebody may see (S5). An API key may be limited to practitioners, whose clinics it then reaches,
+// or to clinics; the limits are rows beside the key (visible_clinics in sqlite/migrations/0002_reach.up.sql), so that
+// every query limits itself:
 //
 //   ... WHERE (?9 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v
 //                                WHERE v.reach = ?9 AND v.source = o.source AND v.clinic_id = o.clinic_id))

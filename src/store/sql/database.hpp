@@ -1,10 +1,10 @@
-// SQL, thinly, over either engine (sqlite/, postgres/): a connection that owns its prepared statements, and queries that
-// bind and read by type. Errors are sticky: after the first one every further query on the connection does nothing until
-// clear_error().
+// SQL, thinly, over either engine (sqlite/, postgres/): a connection that owns its prepared statements, and queries
+// that bind and read by type. Errors are sticky: after the first one every further query on the connection does nothing
+// until clear_error().
 //
 // The statements of this house are written once, in the language that both engines share: parameters ?1, ?2 …; INTEGER
-// for numbers, times and truth values, TEXT, BLOB; ON CONFLICT, RETURNING, row values; no function that only one of them
-// has. What truly differs (the tables' definitions, the log, waking others) stands in the engine's folder.
+// for numbers, times and truth values, TEXT, BLOB; ON CONFLICT, RETURNING, row values; no function that only one of
+// them has. What truly differs (the tables' definitions, the log, waking others) stands in the engine's folder.
 #pragma once
 
 #include <cstdint>
