@@ -229,7 +229,7 @@ FeedWaiters::Positions Api::Core::positions_of(const std::set<AppPractitionerId>
   FeedWaiters::Positions positions;
   const auto snapshot = context_.views.snapshot();
   for (const AppPractitionerId& id : practitioners) {
-    const auto row = snapshot->practitioner(id);
+    const auto row = snapshot->practitioner(id, store::kEverything);
     if (row && !row->connections.empty()) positions.emplace(id, row->last_position);
   }
   return positions;

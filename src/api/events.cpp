@@ -81,8 +81,8 @@ Checked<store::EventFilter> event_filter(const Service& service, const Call& cal
 }  // namespace
 
 Checked<store::EventRow> named_event(store::ViewsSnapshot& snapshot, const std::string& id,
-                                     const std::optional<SourceId>& source) {
-  auto events = snapshot.events_named(EventId(id));
+                                     const std::optional<SourceId>& source, store::Reach reach) {
+  auto events = snapshot.events_named(EventId(id), reach);
   if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
   if (source) std::erase_if(events, [&](const auto& event) { return event.source != *source; });
   if (events.empty()) return std::unexpected(not_found("unknown_event", "No event was received under this id."));
@@ -107,7 +107,7 @@ Reply list_events(Service& service, const Call& call) {
   }
   const auto count = static_cast<std::size_t>(*limit);
   const auto snapshot = service.context.views.snapshot();
-  const auto events = snapshot->events(*filter, after, count + 1);
+  const auto events = snapshot->events(*filter, after, count + 1, call.caller.reach);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
 
   JsonWriter json;
@@ -129,7 +129,7 @@ Reply get_event(Service& service, const Call& call) {
   const auto with_body = call.parameters.flag("body");
   if (!with_body) return with_body.error();
   auto snapshot = service.context.views.snapshot();
-  const auto event = named_event(*snapshot, call.path.front(), *source);
+  const auto event = named_event(*snapshot, call.path.front(), *source, call.caller.reach);
   if (!event) return event.error();
   const auto receipts = snapshot->receipts(event->record);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
@@ -148,13 +148,14 @@ Reply get_event_body(Service& service, const Call& call) {
   const auto source = source_filter(service.context, call.parameters);
   if (!source) return source.error();
   auto snapshot = service.context.views.snapshot();
-  const auto event = named_event(*snapshot, call.path.front(), *source);
+  const auto event = named_event(*snapshot, call.path.front(), *source, call.caller.reach);
   if (!event) return event.error();
-  // Also what is in quarantine: the bodies of conflicting receipts (I2).
+  // Also what is in quarantine: the bodies of conflicting receipts (I2). They were never matched, and may speak of
+  // another clinic's order: a limited key does not see them.
   std::optional<Sequence> record;
   if (event->body.hex() == call.path[1]) record = event->record;
   for (const auto& receipt : snapshot->receipts(event->record)) {
-    if (!record && receipt.body.hex() == call.path[1]) record = receipt.record;
+    if (!record && call.caller.reach.is_everything() && receipt.body.hex() == call.path[1]) record = receipt.record;
   }
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();

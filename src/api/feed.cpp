@@ -57,9 +57,9 @@ Problem cursor_gone() {
               "the same source, event_id and ordered_test_id."};
 }
 
-Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& question) {
+Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& question, store::Reach reach) {
   const auto snapshot = context.views.snapshot();
-  const auto practitioner = connected_practitioner(*snapshot, question.practitioner);
+  const auto practitioner = connected_practitioner(*snapshot, question.practitioner, reach);
   if (!practitioner) return std::unexpected(practitioner.error());
 
   FeedPage page;
@@ -71,7 +71,7 @@ Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& quest
     if (!is_here) return std::unexpected(cursor_gone());
     page.after = question.after->position;
   }
-  page.rows = snapshot->feed(practitioner->key, page.after, question.limit);
+  page.rows = snapshot->feed(practitioner->key, page.after, question.limit, reach);
   for (const store::FeedRow& row : page.rows) {
     if (page.events.contains(row.entry.notice.record)) continue;
     if (auto event = snapshot->event_of_record(row.entry.notice.record))
@@ -102,7 +102,7 @@ Reply get_feed(Service& service, const Call& call) {
   const auto question = read_question(call.parameters);
   if (!question) return question.error();
   const std::uint64_t generation = service.feed_generation();
-  auto page = load_page(service.context, *question);
+  auto page = load_page(service.context, *question, call.caller.reach);
   if (!page) return page.error();
   if (!page->rows.empty() || question->wait.count() == 0)
     return page_response(service.context, *question, std::move(*page));

@@ -114,11 +114,11 @@ Checked<store::OrderRecord> find_order(store::ViewsSnapshot& snapshot, const Cal
                                        const std::optional<SourceId>& source) {
   std::optional<store::PractitionerRow> practitioner;
   if (const auto id = call.parameters.text("practitioner")) {
-    auto row = connected_practitioner(snapshot, AppPractitionerId(*id));
+    auto row = connected_practitioner(snapshot, AppPractitionerId(*id), call.caller.reach);
     if (!row) return std::unexpected(row.error());
     practitioner = std::move(*row);
   }
-  auto rows = snapshot.orders_named(OrderId(call.path.front()));
+  auto rows = snapshot.orders_named(OrderId(call.path.front()), call.caller.reach);
   std::erase_if(rows, [&](const store::OrderRow& row) {
     return (source && row.source != *source) || (practitioner && !is_visible(row, *practitioner));
   });
@@ -167,11 +167,11 @@ Reply list_orders(Service& service, const Call& call) {
   if (!question) return question.error();
   const auto snapshot = service.context.views.snapshot();
   if (const auto id = call.parameters.text("practitioner")) {
-    const auto practitioner = connected_practitioner(*snapshot, AppPractitionerId(*id));
+    const auto practitioner = connected_practitioner(*snapshot, AppPractitionerId(*id), call.caller.reach);
     if (!practitioner) return practitioner.error();
     question->filter.practitioner = practitioner->key;
   }
-  const auto rows = snapshot->orders(question->filter, question->after, question->limit + 1);
+  const auto rows = snapshot->orders(question->filter, question->after, question->limit + 1, call.caller.reach);
 
   JsonWriter json;
   json.begin_object().key("items").begin_array();

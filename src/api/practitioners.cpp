@@ -44,9 +44,9 @@ void write_practitioner(JsonWriter& json, const store::PractitionerRow& row) {
   json.end_array().end_object();
 }
 
-Reply practitioner_reply(Service& service, const AppPractitionerId& id, int status) {
+Reply practitioner_reply(Service& service, const Call& call, const AppPractitionerId& id, int status) {
   const auto snapshot = service.context.views.snapshot();
-  const auto row = connected_practitioner(*snapshot, id);
+  const auto row = connected_practitioner(*snapshot, id, call.caller.reach);
   if (!row) return row.error();
   JsonWriter json;
   write_practitioner(json, *row);
@@ -64,11 +64,14 @@ Checked<sync::ConnectRequest> connect_request(const ApiContext& context, const C
   if (!id) return std::unexpected(id.error());
   auto members = read_members(call.body, kConnectMembers);
   if (!members) return std::unexpected(members.error());
+  // Where a network's practitioner works decides whose orders without a clinic are: more than a limited key may say.
+  if (!call.caller.reach.is_everything() && members->contains("vendor_practitioner_id"))
+    return std::unexpected(invalid_members({{"vendor_practitioner_id", "only a key without limits may say this"}}));
   const auto named = members->contains("source") ? std::optional(members->at("source")) : std::nullopt;
   auto source = chosen_source(context, named);
   if (!source) return std::unexpected(source.error());
   return sync::ConnectRequest{std::move(*id), std::move(*source), ClinicId((*members)["clinic_id"]),
-                              PractitionerId((*members)["vendor_practitioner_id"])};
+                              PractitionerId((*members)["vendor_practitioner_id"]), call.caller.reach};
 }
 
 }  // namespace
@@ -77,15 +80,18 @@ Reply put_practitioner(Service& service, const Call& call) {
   const auto request = connect_request(service.context, call);
   if (!request) return request.error();
   const auto connected = sync::connect(service.context.views, *request, service.context.clock.now());
+  if (!connected && connected.error().code == "not_found") {
+    return not_found("unknown_clinic", "There is no such clinic, or the key may not give it to this practitioner.");
+  }
   if (!connected) return store_failed(connected.error());
   service.changed();
-  return practitioner_reply(service, request->practitioner, connected->created ? 201 : 200);
+  return practitioner_reply(service, call, request->practitioner, connected->created ? 201 : 200);
 }
 
 Reply get_practitioner(Service& service, const Call& call) {
   const auto id = practitioner_of(call);
   if (!id) return id.error();
-  return practitioner_reply(service, *id, 200);
+  return practitioner_reply(service, call, *id, 200);
 }
 
 Reply delete_practitioner(Service& service, const Call& call) {
@@ -99,8 +105,9 @@ Reply delete_practitioner(Service& service, const Call& call) {
       return bad_parameter("clinic_id", std::string(reason));
     clinic = ClinicId(std::move(*named));
   }
-  const auto ended = sync::disconnect(service.context.views, {*id, std::move(*source), std::move(clinic)},
-                                      service.context.clock.now());
+  const auto ended =
+      sync::disconnect(service.context.views, {*id, std::move(*source), std::move(clinic), call.caller.reach},
+                       service.context.clock.now());
   if (!ended && ended.error().code == "not_found") {
     return not_found("unknown_connection", "The practitioner has no such connection.");
   }
@@ -123,7 +130,7 @@ Reply list_practitioners(Service& service, const Call& call) {
   }
   const auto count = static_cast<std::size_t>(*limit);
   const auto snapshot = service.context.views.snapshot();
-  const auto rows = snapshot->practitioners(after, count + 1);
+  const auto rows = snapshot->practitioners(after, count + 1, call.caller.reach);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
 
   JsonWriter json;

@@ -54,8 +54,9 @@ Checked<std::optional<SourceId>> source_filter(const ApiContext& context, const 
   return std::unexpected(bad_parameter("source", unknown_source(context).reason));
 }
 
-Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id) {
-  auto row = snapshot.practitioner(id);
+Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id,
+                                                       store::Reach reach) {
+  auto row = snapshot.practitioner(id, reach);
   if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
   if (!row || row->connections.empty()) {
     return std::unexpected(not_found("unknown_practitioner", "No practitioner is connected under this id."));

@@ -35,13 +35,14 @@ MemberError unknown_source(const ApiContext& context);
 // A parameter `source` that narrows; nothing if it is absent.
 Checked<std::optional<SourceId>> source_filter(const ApiContext& context, const Parameters& parameters);
 
-// The practitioner, if one is connected under this id. Problem: 404 `unknown_practitioner`.
-Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id);
+// The practitioner, if one within the reach is connected under this id. Problem: 404 `unknown_practitioner`.
+Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id,
+                                                       store::Reach reach);
 
 // The event of this id, of `source` where one is given. Problems: 404 `unknown_event`, 409 `ambiguous_id` with the
 // sources.
 Checked<store::EventRow> named_event(store::ViewsSnapshot& snapshot, const std::string& id,
-                                     const std::optional<SourceId>& source);
+                                     const std::optional<SourceId>& source, store::Reach reach);
 
 // Routes, by the file they are in.
 Reply put_practitioner(Service& service, const Call& call);

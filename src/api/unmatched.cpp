@@ -73,7 +73,7 @@ Reply match_unmatched(Service& service, const Call& call) {
   const auto question = read_question(service.context, call);
   if (!question) return question.error();
   auto snapshot = service.context.views.snapshot();
-  const auto event = named_event(*snapshot, call.path.front(), question->source);
+  const auto event = named_event(*snapshot, call.path.front(), question->source, call.caller.reach);
   snapshot.reset();
   if (!event) return event.error();
 

@@ -16,4 +16,7 @@ struct Reach {
   [[nodiscard]] bool is_everything() const { return value == 0; }
 };
 
+// Of the house's own steps, which work for everybody.
+inline constexpr Reach kEverything{};
+
 }  // namespace resultsync::store

@@ -21,6 +21,9 @@
 #include "orders/event.hpp"
 #include "orders/history.hpp"
 #include "orders/match.hpp"
+#include "store/access.hpp"
+#include "store/audit.hpp"
+#include "store/reach.hpp"
 
 namespace resultsync::store {
 
@@ -171,10 +174,12 @@ class ViewsSnapshot {
   virtual std::string feed_epoch() = 0;  // cursors of another epoch are void
 
   virtual std::optional<EventRow> event(const SourceId& source, const EventId& id) = 0;
-  virtual std::vector<EventRow> events_named(const EventId& id) = 0;     // of every source
+  // Of every source. A limited reach sees the events of the orders it sees, but none that names another clinic than its
+  // order's.
+  virtual std::vector<EventRow> events_named(const EventId& id, Reach reach) = 0;
   virtual std::optional<EventRow> event_of_record(Sequence record) = 0;  // of its body or of a receipt of it
   virtual std::vector<ReceiptRow> receipts(Sequence event_record) = 0;
-  virtual std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit) = 0;
+  virtual std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit, Reach reach) = 0;
   virtual std::vector<EventRow> waiting(Sequence after, std::size_t limit) = 0;  // with reason; oldest first
   virtual std::vector<EventRow> waiting_of(OrderKey order) = 0;
 
@@ -182,16 +187,21 @@ class ViewsSnapshot {
   virtual std::optional<OrderRecord> order(OrderKey key) = 0;
   // The durable facts about an order that is not in the views yet: a rebuild starts from them.
   virtual void fill_facts(OrderRecord& order) = 0;
-  virtual std::vector<OrderRow> orders_named(const OrderId& id) = 0;  // of every source
-  virtual std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit) = 0;
+  virtual std::vector<OrderRow> orders_named(const OrderId& id, Reach reach) = 0;  // of every source
+  virtual std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit, Reach reach) = 0;
   virtual std::vector<OrderKey> orders_without_clinic(const SourceId& source, const PractitionerId& practitioner) = 0;
   virtual std::vector<OrderKey> orders_of_clinic(const SourceId& source, const ClinicId& clinic, OrderKey after,
                                                  std::size_t limit) = 0;
   virtual std::int64_t count_orders_of_clinic(const SourceId& source, const ClinicId& clinic) = 0;
   virtual std::vector<ClinicId> clinics_of(const SourceId& source, const PractitionerId& practitioner) = 0;
 
-  virtual std::optional<PractitionerRow> practitioner(const AppPractitionerId& id) = 0;
-  virtual std::vector<PractitionerRow> practitioners(const AppPractitionerId& after, std::size_t limit) = 0;
+  // With the connections that are in the reach.
+  virtual std::optional<PractitionerRow> practitioner(const AppPractitionerId& id, Reach reach) = 0;
+  virtual std::vector<PractitionerRow> practitioners(const AppPractitionerId& after, std::size_t limit,
+                                                     Reach reach) = 0;
+  // Whether somebody with this reach may connect the practitioner to the clinic: it gives nobody more than they have.
+  virtual bool may_connect(const AppPractitionerId& id, const SourceId& source, const ClinicId& clinic,
+                           Reach reach) = 0;
   virtual std::vector<ConnectionRow> connections(const SourceId& source, const ClinicId& clinic) = 0;
   virtual std::optional<ConnectionRow> connection(ConnectionKey key) = 0;
   virtual std::vector<Backfill> unfinished_backfills() = 0;
@@ -200,7 +210,11 @@ class ViewsSnapshot {
   virtual EntryKey last_entry() = 0;
   // Items of a practitioner after a position, of live connections only and only while the order is of the connection's
   // clinic (S5).
-  virtual std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit) = 0;
+  virtual std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit,
+                                    Reach reach) = 0;
+
+  virtual AccessReads& access() = 0;
+  virtual AuditReads& audit() = 0;
 
   virtual Totals totals() = 0;
   // A line for every event and every order, in a fixed order, of all that is a function of the set of events (S1):
@@ -243,6 +257,9 @@ class ViewsTransaction {
   virtual void set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) = 0;
   virtual void end_connection(ConnectionKey connection, Timestamp now) = 0;
   virtual void save_backfill(const Backfill& backfill) = 0;
+
+  virtual AccessWrites& access() = 0;
+  virtual AuditWrites& audit() = 0;
 
   // Takes over the durable facts that a rebuild starts from (settled clinics, version numbers, what connections state),
   // from views of the same engine. For empty views only.

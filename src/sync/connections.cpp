@@ -30,7 +30,11 @@ Result<std::size_t> release(store::ViewsTransaction& transaction, const store::E
 Result<Connected> connect(store::Views& views, const ConnectRequest& request, Timestamp now) {
   const auto transaction = views.begin();
   auto& read = transaction->read();
-  auto practitioner = read.practitioner(request.practitioner);
+  if (!read.may_connect(request.practitioner, request.source, request.clinic, request.reach)) {
+    if (auto status = read.status(); !status) return forward_error(std::move(status));
+    return fail("not_found", "there is no such clinic within the reach");
+  }
+  auto practitioner = read.practitioner(request.practitioner, store::kEverything);
   if (!practitioner) {
     practitioner.emplace();
     practitioner->key = transaction->add_practitioner(request.practitioner);
@@ -71,7 +75,7 @@ Result<Connected> connect(store::Views& views, const ConnectRequest& request, Ti
 
 Result<std::size_t> disconnect(store::Views& views, const DisconnectRequest& request, Timestamp now) {
   const auto transaction = views.begin();
-  const auto practitioner = transaction->read().practitioner(request.practitioner);
+  const auto practitioner = transaction->read().practitioner(request.practitioner, request.reach);
   std::size_t ended = 0;
   for (const auto& connection : practitioner ? practitioner->connections : std::vector<store::ConnectionRow>{}) {
     if (request.source && connection.source != *request.source) continue;

@@ -12,7 +12,8 @@ struct ConnectRequest {
   AppPractitionerId practitioner;
   SourceId source;
   ClinicId clinic;
-  PractitionerId vendor_practitioner;  // may be empty
+  PractitionerId vendor_practitioner;       // may be empty
+  store::Reach reach = store::kEverything;  // of who asks: they can give nobody more than they see
 };
 struct Connected {
   store::ConnectionRow connection;
@@ -21,6 +22,7 @@ struct Connected {
 
 // Connects an application practitioner to a clinic: from this transaction on every new item of the clinic is theirs,
 // and a backfill job will give them what was parked and the clinic's current results. Calling it again changes nothing.
+// Error: `not_found` (the clinic is beyond the reach).
 Result<Connected> connect(store::Views& views, const ConnectRequest& request, Timestamp now);
 
 // Ends the practitioner's live connections (those to `clinic` of `source` only, where given). Their items are no longer
@@ -29,6 +31,7 @@ struct DisconnectRequest {
   AppPractitionerId practitioner;
   std::optional<SourceId> source;
   std::optional<ClinicId> clinic;
+  store::Reach reach = store::kEverything;
 };
 Result<std::size_t> disconnect(store::Views& views, const DisconnectRequest& request, Timestamp now);
 

@@ -50,8 +50,8 @@ class Pipeline {
 
   std::vector<store::FeedRow> feed(const char* practitioner) {
     const auto snapshot = views_->snapshot();
-    const auto row = snapshot->practitioner(AppPractitionerId(practitioner));
-    return row ? snapshot->feed(row->key, 0, 100'000) : std::vector<store::FeedRow>{};
+    const auto row = snapshot->practitioner(AppPractitionerId(practitioner), store::kEverything);
+    return row ? snapshot->feed(row->key, 0, 100'000, store::kEverything) : std::vector<store::FeedRow>{};
   }
   std::string reason_of(const char* event) {
     const auto row = views_->snapshot()->event(kRupa, EventId(event));
@@ -156,7 +156,7 @@ TEST(Sync, the_same_event_id_of_two_sources_is_two_events) {
   pipeline.receive(EventBody("evt_1").text(), kRupa);
   pipeline.receive(EventBody("evt_1").text(), SourceId("other"));
   pipeline.run();
-  EXPECT_EQ(pipeline.views().snapshot()->events_named(EventId("evt_1")).size(), 2U);
+  EXPECT_EQ(pipeline.views().snapshot()->events_named(EventId("evt_1"), store::kEverything).size(), 2U);
 }
 
 TEST(Sync, what_no_order_can_be_read_from_is_kept_with_its_outcome) {

@@ -150,6 +150,22 @@ Entry entry_row(const Query& query, int first) {
   return entry;
 }
 
+// S5, in the query: a row of a limited reach is one whose order's clinic it sees.
+#define ORDER_IN_REACH(REACH)                                                        \
+  "(" REACH " = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = " REACH \
+  " AND v.source = o.source AND v.clinic_id = o.clinic_id)) "
+// The same for an event: it is its order's, unless it names another clinic than that.
+#define EVENT_IN_REACH(REACH)                                                                         \
+  "(" REACH                                                                                           \
+  " = 0 OR (reason <> 'clinic_changed' AND EXISTS (SELECT 1 FROM orders o JOIN visible_clinics v ON " \
+  "v.source = o.source AND v.clinic_id = o.clinic_id WHERE o.order_key = events.order_key AND v.reach = " REACH ")))"
+#define PRACTITIONER_IN_REACH(REACH)                                                       \
+  "(" REACH " = 0 OR EXISTS (SELECT 1 FROM visible_practitioners v WHERE v.reach = " REACH \
+  " AND v.practitioner_key = p.practitioner_key))"
+#define CONNECTION_IN_REACH(REACH)                                                   \
+  "(" REACH " = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = " REACH \
+  " AND v.source = c.source AND v.clinic_id = c.clinic_id))"
+
 std::int64_t count(Database& database, const char* sql) {
   Query query(database, sql);
   return query.next() ? query.integer(0) : 0;
@@ -199,8 +215,10 @@ std::optional<EventRow> Session::event(const SourceId& source, const EventId& id
   return only_event(query);
 }
 
-std::vector<EventRow> Session::events_named(const EventId& id) {
-  Query query(database_, "SELECT " EVENT_COLUMNS " FROM events WHERE event_id = ?1 ORDER BY source", id.text());
+std::vector<EventRow> Session::events_named(const EventId& id, Reach reach) {
+  Query query(database_,
+              "SELECT " EVENT_COLUMNS " FROM events WHERE event_id = ?1 AND " EVENT_IN_REACH("?2") " ORDER BY source",
+              id.text(), reach.value);
   return event_rows(query);
 }
 
@@ -226,7 +244,7 @@ std::vector<ReceiptRow> Session::receipts(Sequence event_record) {
   return receipts;
 }
 
-std::vector<EventRow> Session::events(const EventFilter& filter, Sequence after, std::size_t limit) {
+std::vector<EventRow> Session::events(const EventFilter& filter, Sequence after, std::size_t limit, Reach reach) {
   const std::string source = filter.source ? filter.source->text() : "";
   const std::string type = filter.type.value_or("");
   const std::string_view outcome = filter.outcome ? name_of(*filter.outcome) : "";
@@ -237,16 +255,16 @@ std::vector<EventRow> Session::events(const EventFilter& filter, Sequence after,
                 "SELECT " EVENT_COLUMNS
                 " FROM events WHERE record < ?1 AND (?2 = '' OR source = ?2) AND (?3 = '' OR type = ?3) AND (?4 = '' "
                 "OR outcome = ?4) "
-                "AND flags & ?5 = ?5 ORDER BY record DESC LIMIT ?6",
-                before, source, type, outcome, conflict, at_most(limit));
+                "AND flags & ?5 = ?5 AND " EVENT_IN_REACH("?7") " ORDER BY record DESC LIMIT ?6",
+                before, source, type, outcome, conflict, at_most(limit), reach.value);
     return event_rows(query);
   }
   Query query(database_,
               "SELECT " EVENT_COLUMNS
               " FROM events WHERE record > ?1 AND (?2 = '' OR source = ?2) AND (?3 = '' OR type = ?3) AND (?4 = '' OR "
               "outcome = ?4) "
-              "AND flags & ?5 = ?5 ORDER BY record LIMIT ?6",
-              number(after), source, type, outcome, conflict, at_most(limit));
+              "AND flags & ?5 = ?5 AND " EVENT_IN_REACH("?7") " ORDER BY record LIMIT ?6",
+              number(after), source, type, outcome, conflict, at_most(limit), reach.value);
   return event_rows(query);
 }
 
@@ -401,8 +419,9 @@ void Session::fill_versions(OrderRecord& order) {
   }
 }
 
-std::vector<OrderRow> Session::orders_named(const OrderId& id) {
-  Query query(database_, ORDER_ROWS "WHERE o.order_id = ?1 ORDER BY o.source", id.text());
+std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {
+  Query query(database_, ORDER_ROWS "WHERE o.order_id = ?1 AND " ORDER_IN_REACH("?2") "ORDER BY o.source", id.text(),
+              reach.value);
   return order_rows(query);
 }
 
@@ -410,7 +429,7 @@ std::vector<OrderRow> Session::orders_named(const OrderId& id) {
   "(?4 = 0 OR EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id AND c.source = o.source AND " \
   "c.practitioner_key = ?4 AND c.ended_at IS NULL)) "
 
-std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace after, std::size_t limit) {
+std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace after, std::size_t limit, Reach reach) {
   const std::int64_t practitioner = filter.practitioner ? filter.practitioner->value : 0;
   const std::int64_t since =
       filter.updated_since ? filter.updated_since->microseconds : std::numeric_limits<std::int64_t>::min();
@@ -418,16 +437,17 @@ std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace afte
     Query query(database_,
                 ORDER_ROWS
                 "WHERE o.patient_id = ?5 AND (o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 "
-                "AND " VISIBLE_TO_PRACTITIONER "ORDER BY o.updated_at, o.order_key LIMIT ?6",
+                "AND " VISIBLE_TO_PRACTITIONER
+                "AND " ORDER_IN_REACH("?7") "ORDER BY o.updated_at, o.order_key LIMIT ?6",
                 after.updated_at.microseconds, after.key.value, since, practitioner, filter.patient->text(),
-                at_most(limit));
+                at_most(limit), reach.value);
     return order_rows(query);
   }
   Query query(database_,
               ORDER_ROWS
               "WHERE (o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 AND " VISIBLE_TO_PRACTITIONER
-              "ORDER BY o.updated_at, o.order_key LIMIT ?5",
-              after.updated_at.microseconds, after.key.value, since, practitioner, at_most(limit));
+              "AND " ORDER_IN_REACH("?6") "ORDER BY o.updated_at, o.order_key LIMIT ?5",
+              after.updated_at.microseconds, after.key.value, since, practitioner, at_most(limit), reach.value);
   return order_rows(query);
 }
 
@@ -512,42 +532,57 @@ void WriterSession::save_order_row(const OrderRecord& order) {
 // Practitioners and connections
 // -------------------------------------------------------------------------------------------------
 
-std::optional<PractitionerRow> Session::practitioner(const AppPractitionerId& id) {
+std::optional<PractitionerRow> Session::practitioner(const AppPractitionerId& id, Reach reach) {
   PractitionerRow practitioner;
   {
-    Query query(database_, "SELECT practitioner_key, app_id, last_position FROM practitioners WHERE app_id = ?1",
-                id.text());
+    Query query(database_,
+                "SELECT p.practitioner_key, p.app_id, p.last_position FROM practitioners p WHERE p.app_id = ?1 "
+                "AND " PRACTITIONER_IN_REACH("?2"),
+                id.text(), reach.value);
     if (!query.next()) return std::nullopt;
     practitioner = {PractitionerKey{query.integer(0)}, AppPractitionerId(query.text(1)), query.integer(2), {}, {}};
   }
-  fill_connections(practitioner);
+  fill_connections(practitioner, reach);
   return practitioner;
 }
 
-std::vector<PractitionerRow> Session::practitioners(const AppPractitionerId& after, std::size_t limit) {
+std::vector<PractitionerRow> Session::practitioners(const AppPractitionerId& after, std::size_t limit, Reach reach) {
   std::vector<PractitionerRow> practitioners;
   {
     Query query(database_,
                 "SELECT p.practitioner_key, p.app_id, p.last_position FROM practitioners p WHERE p.app_id > ?1 AND "
                 "EXISTS (SELECT 1 FROM "
-                "connections c WHERE c.practitioner_key = p.practitioner_key AND c.ended_at IS NULL) ORDER BY p.app_id "
-                "LIMIT ?2",
-                after.text(), at_most(limit));
+                "connections c WHERE c.practitioner_key = p.practitioner_key AND c.ended_at IS NULL) "
+                "AND " PRACTITIONER_IN_REACH("?3") " ORDER BY p.app_id LIMIT ?2",
+                after.text(), at_most(limit), reach.value);
     while (query.next()) {
       practitioners.push_back(
           {PractitionerKey{query.integer(0)}, AppPractitionerId(query.text(1)), query.integer(2), {}, {}});
     }
   }
-  for (auto& practitioner : practitioners) fill_connections(practitioner);
+  for (auto& practitioner : practitioners) fill_connections(practitioner, reach);
   return practitioners;
 }
 
-void Session::fill_connections(PractitionerRow& practitioner) {
+bool Session::may_connect(const AppPractitionerId& id, const SourceId& source, const ClinicId& clinic, Reach reach) {
+  if (reach.is_everything()) return true;
+  // The clinic is named by the limits; or the practitioner is, and the clinic is one of theirs already.
+  Query query(database_,
+              "SELECT 1 FROM reach_clinics WHERE reach = ?1 AND source = ?2 AND clinic_id = ?3 UNION ALL "
+              "SELECT 1 FROM reach_practitioners r JOIN practitioners p ON p.app_id = r.app_id JOIN connections c ON "
+              "c.practitioner_key = p.practitioner_key AND c.ended_at IS NULL WHERE r.reach = ?1 AND r.app_id = ?4 "
+              "AND c.source = ?2 AND c.clinic_id = ?3",
+              reach.value, source.text(), clinic.text(), id.text());
+  return query.next();
+}
+
+void Session::fill_connections(PractitionerRow& practitioner, Reach reach) {
   {
     Query query(database_,
                 "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
-                " WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL ORDER BY c.connection_key",
-                practitioner.key.value);
+                " WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL AND " CONNECTION_IN_REACH(
+                    "?2") " ORDER BY c.connection_key",
+                practitioner.key.value, reach.value);
     while (query.next()) practitioner.connections.push_back(connection_row(query, 0));
   }
   Query query(
@@ -644,7 +679,7 @@ EntryKey Session::last_entry() {
   return EntryKey{count(database_, "SELECT coalesce(max(entry_key), 0) FROM entries")};
 }
 
-std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit) {
+std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) {
   std::vector<FeedRow> items;
   Query query(
       database_,
@@ -653,8 +688,8 @@ std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t af
       "f.connection_key "
       "JOIN practitioners p ON p.practitioner_key = c.practitioner_key JOIN orders o ON o.order_key = e.order_key "
       "WHERE f.practitioner_key = ?1 AND f.position > ?2 AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
-      "ORDER BY f.position LIMIT ?3",
-      practitioner.value, after, at_most(limit));
+      "AND " ORDER_IN_REACH("?4") "ORDER BY f.position LIMIT ?3",
+      practitioner.value, after, at_most(limit), reach.value);
   while (query.next()) {
     FeedRow item;
     item.position = query.integer(0);

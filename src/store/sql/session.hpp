@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "store/sql/access.hpp"
+#include "store/sql/audit.hpp"
 #include "store/sql/database.hpp"
 #include "store/views.hpp"
 
@@ -20,33 +22,37 @@ class Session : public ViewsSnapshot {
   std::string feed_epoch() override;
 
   std::optional<EventRow> event(const SourceId& source, const EventId& id) override;
-  std::vector<EventRow> events_named(const EventId& id) override;
+  std::vector<EventRow> events_named(const EventId& id, Reach reach) override;
   std::optional<EventRow> event_of_record(Sequence record) override;
   std::vector<ReceiptRow> receipts(Sequence event_record) override;
-  std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit) override;
+  std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit, Reach reach) override;
   std::vector<EventRow> waiting(Sequence after, std::size_t limit) override;
   std::vector<EventRow> waiting_of(OrderKey order) override;
 
   std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) override;
   std::optional<OrderRecord> order(OrderKey key) override;
   void fill_facts(OrderRecord& order) override;
-  std::vector<OrderRow> orders_named(const OrderId& id) override;
-  std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit) override;
+  std::vector<OrderRow> orders_named(const OrderId& id, Reach reach) override;
+  std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit, Reach reach) override;
   std::vector<OrderKey> orders_without_clinic(const SourceId& source, const PractitionerId& practitioner) override;
   std::vector<OrderKey> orders_of_clinic(const SourceId& source, const ClinicId& clinic, OrderKey after,
                                          std::size_t limit) override;
   std::int64_t count_orders_of_clinic(const SourceId& source, const ClinicId& clinic) override;
   std::vector<ClinicId> clinics_of(const SourceId& source, const PractitionerId& practitioner) override;
 
-  std::optional<PractitionerRow> practitioner(const AppPractitionerId& id) override;
-  std::vector<PractitionerRow> practitioners(const AppPractitionerId& after, std::size_t limit) override;
+  std::optional<PractitionerRow> practitioner(const AppPractitionerId& id, Reach reach) override;
+  std::vector<PractitionerRow> practitioners(const AppPractitionerId& after, std::size_t limit, Reach reach) override;
+  bool may_connect(const AppPractitionerId& id, const SourceId& source, const ClinicId& clinic, Reach reach) override;
   std::vector<ConnectionRow> connections(const SourceId& source, const ClinicId& clinic) override;
   std::optional<ConnectionRow> connection(ConnectionKey key) override;
   std::vector<Backfill> unfinished_backfills() override;
 
   std::vector<Entry> entries(OrderKey order, EntryKey through) override;
   EntryKey last_entry() override;
-  std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit) override;
+  std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) override;
+
+  AccessReads& access() override { return access_; }
+  AuditReads& audit() override { return audit_; }
 
   Totals totals() override;
   void dump(const std::function<bool(std::string_view line)>& line) override;
@@ -58,7 +64,10 @@ class Session : public ViewsSnapshot {
  private:
   void fill_history(OrderRecord& order);
   void fill_versions(OrderRecord& order);
-  void fill_connections(PractitionerRow& practitioner);
+  void fill_connections(PractitionerRow& practitioner, Reach reach);
+
+  SqlAccessReads access_{database_};
+  SqlAuditReads audit_{database_};
 };
 
 // Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
@@ -94,6 +103,9 @@ class WriterSession : public ViewsTransaction {
   void save_backfill(const Backfill& backfill) override;
   void copy_facts(ViewsSnapshot& from) override;
 
+  AccessWrites& access() override { return access_; }
+  AuditWrites& audit() override { return audit_; }
+
  protected:
   void finish();  // writes what was gathered: the practitioners' last positions
 
@@ -102,6 +114,8 @@ class WriterSession : public ViewsTransaction {
 
  private:
   Session session_;
+  SqlAccessWrites access_{database_};
+  SqlAuditWrites audit_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };

@@ -19,3 +19,13 @@ CREATE VIEW visible_clinics (reach, source, clinic_id) AS
     JOIN connections c ON c.practitioner_key = p.practitioner_key AND c.ended_at IS NULL
   UNION ALL
   SELECT reach, source, clinic_id FROM reach_clinics;
+-- Whose feed and connections a limited key may ask for: those it names, and those connected to a clinic that it names. What of
+-- them it is shown is limited to visible_clinics still.
+CREATE VIEW visible_practitioners (reach, practitioner_key) AS
+  SELECT r.reach, p.practitioner_key
+    FROM reach_practitioners r
+    JOIN practitioners p ON p.app_id = r.app_id
+  UNION ALL
+  SELECT r.reach, c.practitioner_key
+    FROM reach_clinics r
+    JOIN connections c ON c.source = r.source AND c.clinic_id = r.clinic_id AND c.ended_at IS NULL;

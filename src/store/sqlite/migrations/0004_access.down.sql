@@ -1,1 +1,5 @@
--- API keys and the audit log.
+DROP TABLE audit_checkpoints;
+DROP TABLE audit_head;
+DROP TABLE audit;
+DROP TABLE idempotency;
+DROP TABLE api_keys;

@@ -1,0 +1,78 @@
+// The audit log (P5): who read, changed or exported what, when, why, from where, and how it ended. Rows form a chain:
+// each holds the SHA-256 of itself and of the hash before it, so that a row which was changed, taken out or put
+// elsewhere breaks the chain at its place; signed checkpoints of the chain's end show what was cut off behind. Ids
+// only, no health data. Durable facts, part of the views' snapshots and transactions (views.hpp): whoever does
+// something in a transaction of their own appends its row in the same one.
+//
+//   hash(n) = SHA-256(hex(hash(n-1)) "\n" canonical(row n)), and hash(0) is 32 zero bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/timestamp.hpp"
+
+namespace resultsync::store {
+
+struct AuditRow {
+  std::int64_t seq = 0;  // 1, 2, 3 … given by append()
+  Timestamp at;
+  std::string actor;                 // "admin", a key's id, "user:NAME", "cli:NAME", "sync"
+  std::string action;                // "GET /v1/orders/{id}", "cli log cat"
+  std::vector<std::string> objects;  // "order=ord_1", "practitioner=anna"
+  std::string purpose;               // a code of the caller's, from X-Purpose; may be empty
+  std::string peer;                  // an address without its port; may be empty
+  std::string outcome;               // "200", "404 unknown_order", "begun"
+  std::string request_id;            // may be empty
+  Sha256 hash;                       // given by append()
+};
+
+// The row as one line of JSON without its hash: what is hashed, and what an export shows. Two equal rows give equal
+// bytes.
+std::string canonical(const AuditRow& row);
+Sha256 chained(const Sha256& previous, const AuditRow& row);
+
+// A signed statement that the chain had this hash at `seq`.
+struct AuditCheckpoint {
+  std::int64_t seq = 0;
+  Timestamp at;
+  Sha256 hash;
+  std::string public_key;  // Ed25519, 32 bytes
+  std::string signature;   // of statement_of(), 64 bytes
+};
+// What is signed: "resultsync audit checkpoint v1", seq, hash and time, a line each.
+std::string statement_of(const AuditCheckpoint& checkpoint);
+
+struct AuditFilter {
+  std::string actor;  // empty: anybody
+  std::optional<Timestamp> since;
+};
+struct AuditHead {
+  std::int64_t seq = 0;
+  Sha256 hash;
+};
+
+class AuditReads {
+ public:
+  virtual ~AuditReads() = default;
+  virtual AuditHead head() = 0;
+  virtual std::vector<AuditRow> after(std::int64_t seq, std::size_t limit) = 0;  // oldest first
+  // Newest first, with numbers below `before` (0: from the newest).
+  virtual std::vector<AuditRow> before(const AuditFilter& filter, std::int64_t before, std::size_t limit) = 0;
+  virtual std::vector<AuditCheckpoint> checkpoints_after(std::int64_t seq, std::size_t limit) = 0;
+  virtual std::optional<AuditCheckpoint> last_checkpoint() = 0;
+};
+
+class AuditWrites {
+ public:
+  virtual ~AuditWrites() = default;
+  // Gives the rows their numbers and hashes. One transaction at a time can do this; others wait for its end.
+  virtual void append(std::span<const AuditRow> rows) = 0;
+  virtual void add_checkpoint(const AuditCheckpoint& checkpoint) = 0;
+};
+
+}  // namespace resultsync::store
