@@ -383,6 +383,15 @@ bool is_host(std::string_view text) {
   return number <= 65'535;
 }
 
+bool ends_in_number(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const std::string_view label = host.substr(host.rfind('.') + 1);
+  if (label.empty()) return false;
+  if (all(label, kDigit)) return true;
+  if (label.size() < 2 || label[0] != '0' || (label[1] != 'x' && label[1] != 'X')) return false;
+  return std::ranges::all_of(label.substr(2), [](char c) { return hex_digit(static_cast<unsigned char>(c)) >= 0; });
+}
+
 bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }

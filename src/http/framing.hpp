@@ -101,6 +101,9 @@ bool is_token(std::string_view text);
 bool is_field_value(std::string_view text);
 // uri-host [ ":" port ] as in a Host header (RFC 9110 §7.2); never empty, never with a user name.
 bool is_host(std::string_view text);
+// True for a host whose last label is a number: an IPv4 address, or one of the spellings (0x7f.1, 2130706433, 127.1,
+// 0177.0.0.1, 127.0.0.1.) that some resolvers take for one and others for a name. (WHATWG URL §3.5.)
+bool ends_in_number(std::string_view host);
 // Equal without regard to the case of ASCII letters.
 bool same_name(std::string_view a, std::string_view b);
 
