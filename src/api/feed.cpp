@@ -1,4 +1,5 @@
 // /v1/feed: what a practitioner is told, item after item, without a gap (D5).
+#include <algorithm>
 #include <map>
 
 #include "api/cursor.hpp"
@@ -24,6 +25,7 @@ struct FeedPage {
   std::int64_t after = 0;
   std::vector<store::FeedRow> rows;
   std::map<Sequence, store::EventRow> events;
+  std::map<std::int64_t, std::vector<Sequence>> before;  // by position: what each result is laid against
 };
 
 Checked<FeedQuestion> read_question(const Parameters& parameters) {
@@ -57,6 +59,20 @@ Problem cursor_gone() {
               "the same source, event_id and ordered_test_id."};
 }
 
+// A notice is given when the later one of its two records is applied, so what had arrived by then is what it speaks of.
+void load_contents_before(store::ViewsSnapshot& snapshot, FeedPage& page) {
+  std::map<store::OrderKey, std::optional<store::OrderRecord>> orders;
+  for (const store::FeedRow& row : page.rows) {
+    const orders::Notice& notice = row.entry.notice;
+    if (notice.kind != orders::Notice::Kind::kResult) continue;
+    const auto [order, is_new] = orders.try_emplace(row.entry.order);
+    if (is_new) order->second = snapshot.order(row.entry.order);
+    const orders::TestHistory* test = order->second ? order->second->history.test(notice.test) : nullptr;
+    if (test == nullptr) continue;
+    page.before[row.position] = orders::contents_before(*test, notice.record, std::max(notice.record, notice.previous));
+  }
+}
+
 Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& question, store::Reach reach) {
   const auto snapshot = context.views.snapshot();
   const auto practitioner = connected_practitioner(*snapshot, question.practitioner, reach);
@@ -77,6 +93,7 @@ Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& quest
     if (auto event = snapshot->event_of_record(row.entry.notice.record))
       page.events.emplace(row.entry.notice.record, std::move(*event));
   }
+  load_contents_before(*snapshot, page);
   if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
   return page;
 }
@@ -89,7 +106,8 @@ http::Response page_response(const ApiContext& context, const FeedQuestion& ques
   for (store::FeedRow& row : page.rows) {
     next = format(feed_cursor(page.epoch, question.practitioner, row.position));
     const store::EventRow& event = page.events[row.entry.notice.record];
-    write_feed_item(json, {std::move(row), event, next}, question.practitioner, bodies);
+    std::vector<Sequence> before = std::move(page.before[row.position]);
+    write_feed_item(json, {std::move(row), event, next, std::move(before)}, question.practitioner, bodies);
     if (json.text().size() > kPageBytesMax) break;
   }
   json.end_array().member("next", next).end_object();

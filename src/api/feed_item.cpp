@@ -3,6 +3,7 @@
 #include "api/service.hpp"
 #include "base/digest.hpp"
 #include "results/json.hpp"
+#include "results/known_result.hpp"
 
 namespace resultsync::api {
 namespace {
@@ -36,13 +37,23 @@ results::ResultFile file_of(const Body& body, const OrderedTestId& test) {
   return results::read_result_file(orders::attribute_of(body.bytes, test, "results_hl7"));
 }
 
-void write_result(JsonWriter& json, const Notice& notice, const std::string& ordered_test, const Body& body,
+results::KnownResult known_after(std::span<const Sequence> records, const OrderedTestId& test, Bodies& bodies) {
+  results::KnownResult known;
+  for (const Sequence record : records) {
+    const auto body = bodies.of(record);
+    body->unavailable.empty() ? known.take(file_of(*body, test)) : known.take_unreadable();
+  }
+  return known;
+}
+
+void write_result(JsonWriter& json, const FeedItem& item, const std::string& ordered_test, const Body& body,
                   Bodies& bodies) {
+  const Notice& notice = item.row.entry.notice;
   json.member("ordered_test_id", notice.test.text()).key("ordered_test").raw(ordered_test);
   json.key("result").begin_object().member("version", notice.version).member("current_version", notice.current_version);
   json.key("previous_version");
   notice.previous_version == 0 ? json.null() : json.number(notice.previous_version);
-  write_reading(json, notice.test, body, notice.previous, bodies);
+  write_reading(json, notice.test, body, item.before, bodies);
   json.end_object();
 }
 
@@ -59,7 +70,8 @@ Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTest
 
 }  // namespace
 
-void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, Sequence previous, Bodies& bodies) {
+void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, std::span<const Sequence> before,
+                   Bodies& bodies) {
   if (!body.unavailable.empty()) {
     json.member("reading", "unavailable");
     return;
@@ -68,18 +80,16 @@ void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body
   results::write_members(json, file);
   if (file.form != Form::hl7) return;
   json.key("diff");
-  const auto before = previous.value == 0 ? std::make_shared<const Body>() : bodies.of(previous);
-  const results::ResultFile older = file_of(*before, test);
-  const bool is_known = before->unavailable.empty() && (older.form == Form::absent || older.form == Form::hl7);
-  if (!is_known) {
+  const results::KnownResult known = known_after(before, test, bodies);
+  if (known.content() == nullptr) {
     json.null();
     return;
   }
-  results::write_comparison(json, older.content.reports, file.content.reports);
+  results::write_comparison(json, known.content()->reports, file.content.reports);
 }
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies) {
-  const auto& [row, event, cursor] = item;
+  const auto& [row, event, cursor, before] = item;
   const Notice& notice = row.entry.notice;
   const bool is_result = notice.kind == Notice::Kind::kResult;
   const auto body = bodies.of(notice.record);
@@ -97,7 +107,7 @@ void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractition
   json.end_object().member("clinic_id", row.connection.clinic.text());
   id_member(json, "patient_id", shown.patient);
   json.member("order_id", row.order.text()).key("order").raw(shown.resources.order);
-  if (is_result) write_result(json, notice, shown.resources.ordered_test, *body, bodies);
+  if (is_result) write_result(json, item, shown.resources.ordered_test, *body, bodies);
   write_changes_of(json, notice, *body, bodies);
   time_member(json, "created_at", event.created_at);
   time_member(json, "received_at", event.received_at);

@@ -2,7 +2,9 @@
 // ever taken away or given another meaning within /v1.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "api/bodies.hpp"
 #include "base/json_writer.hpp"
@@ -15,14 +17,16 @@ inline constexpr std::size_t kShownValueBytesMax = 16 * 1024;  // of one side of
 
 struct FeedItem {
   store::FeedRow row;
-  store::EventRow event;  // that the item comes from
-  std::string cursor;     // to read on after this item
+  store::EventRow event;         // that the item comes from
+  std::string cursor;            // to read on after this item
+  std::vector<Sequence> before;  // of a result: the records of the contents before it (orders::contents_before)
 };
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);
 
 // Into an open object: what the ordered test's HL7 in `body` says (results::write_members), and as `diff` what that
-// changed against the event in `previous`; 0 if there is none.
-void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, Sequence previous, Bodies& bodies);
+// changed against all that was known after the events in `before`, in their order.
+void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, std::span<const Sequence> before,
+                   Bodies& bodies);
 
 // [{"member", "from", "to"}]
 void write_changes(JsonWriter& json, const std::vector<orders::MemberChange>& changes);

@@ -116,6 +116,31 @@ TEST(Feed, a_result_in_hl7_is_read_and_its_correction_told_analyte_by_analyte) {
   EXPECT_EQ(order.text("/tests/0/result/diff/reports/0/diff/analytes/0/name"), "Potassium");
 }
 
+TEST(Feed, what_a_partial_resend_leaves_out_stands_and_is_not_new_when_it_comes_back) {
+  const auto hl7 = [](const std::string& lines) {
+    return "MSH|^~\\&|LAB|NORTH|APP|CLINIC|20240501120000-0500||ORU^R01^ORU_R01|1|P|2.5.1\r"
+           "OBR|1|P-1|F-1|24323-8^Panel^LN|||20240430080000\r" +
+           lines;
+  };
+  const std::string potassium = "OBX|2|NM|2823-3^Potassium^LN||6.6|mmol/L|||||F\r";
+  House house;
+  house.connect("anna");
+  house.receive({.id = "evt_1", .result = hl7("OBX|1|NM|2951-2^Sodium^LN||140|mmol/L|||||F\r" + potassium)});
+  house.receive({.id = "evt_2", .created_at = "2024-06-15T00:00:00Z", .result = hl7(potassium)});
+  house.receive({.id = "evt_3",
+                 .created_at = "2024-06-16T00:00:00Z",
+                 .result = hl7("OBX|1|NM|2951-2^Sodium^LN||141|mmol/L|||||C\r")});
+  const auto expect_correction = [](const Json& json, const std::string& diff) {
+    EXPECT_EQ(json.size(diff + "/analytes"), 1U);
+    EXPECT_EQ(json.at(diff + "/analytes/0/changes/0"), R"({"kind":"value","before":"140","after":"141"})");
+  };
+  const Json page(house.get("/v1/feed?practitioner=anna").body);
+  ASSERT_EQ(page.size("/items"), 3U);
+  EXPECT_EQ(page.at(item(1, "result/diff/reports/0/not_sent_again")), R"(["Sodium"])");
+  expect_correction(page, item(2, "result/diff/reports/0/diff"));
+  expect_correction(Json(house.get("/v1/orders/ord_1?practitioner=anna").body), "/tests/0/result/diff/reports/0/diff");
+}
+
 TEST(Feed, an_order_without_results_is_told_as_an_order) {
   House house;
   house.connect("anna");

@@ -17,6 +17,8 @@ struct EventOfRecord {
   std::string id;
   Timestamp received_at = orders::kNoTime;
 };
+constexpr Sequence kEverything{std::numeric_limits<std::uint64_t>::max()};
+
 using EventsOfRecords = std::map<Sequence, EventOfRecord>;
 
 void write_order_members(JsonWriter& json, const store::OrderRecord& order) {
@@ -41,15 +43,6 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
   json.end_array();
 }
 
-// The newest event that showed another content than the latest does; 0 if there is none.
-Sequence content_before(const orders::TestHistory& test) {
-  const auto& latest = test.points.back();
-  const auto other = std::ranges::find_if(test.points | std::views::reverse, [&](const orders::TestPoint& point) {
-    return point.content != latest.content;
-  });
-  return other == std::ranges::rend(test.points) ? Sequence{} : other->record;
-}
-
 void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events, Bodies& bodies) {
   json.key("tests").begin_array();
   for (const orders::TestHistory& test : history.tests) {
@@ -61,7 +54,7 @@ void write_tests(JsonWriter& json, const orders::OrderHistory& history, const Ev
     json.key("ordered_test").raw(orders::resources_of(body->bytes, test.id).ordered_test);
     if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
     json.key("result").begin_object();
-    write_reading(json, test.id, *body, content_before(test), bodies);
+    write_reading(json, test.id, *body, orders::contents_before(test, test.points.back().record, kEverything), bodies);
     json.end_object();
     write_versions(json, test, events);
     json.end_object();

@@ -120,6 +120,25 @@ PatientId OrderHistory::patient() const {
   return {};
 }
 
+std::vector<Sequence> contents_before(const TestHistory& test, Sequence record, Sequence through) {
+  const auto shown = std::ranges::find(test.points, record, &TestPoint::record);
+  if (shown == test.points.end()) return {};
+  std::vector<Sequence> records;
+  const Sha256* last = nullptr;
+  bool counts = false;
+  for (auto point = test.points.begin(); point != shown; ++point) {
+    if (point->record > through) continue;
+    counts = counts || point->has_content;
+    if (!counts || (last != nullptr && *last == point->content)) continue;
+    last = &point->content;
+    records.push_back(point->record);
+  }
+  if (last != nullptr && *last == shown->content) records.pop_back();
+  if (records.size() > kContentsBeforeMax)
+    records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(kContentsBeforeMax));
+  return records;
+}
+
 Change apply(OrderHistory& history, const Event& event, Sequence record) {
   const Order& order = *event.order;
   Change change;

@@ -79,6 +79,13 @@ struct Notice {
   bool operator==(const Notice&) const = default;
 };
 
+// The contents that a content stands after: the records that show them, oldest first, one for each run of equal content
+// before `record` in S2 order, from the first content on, without a run of its own content just before it. Only events
+// up to `through` in the order of arrival count: a feed item says the same whenever it is read. Of very many, the
+// newest kContentsBeforeMax.
+inline constexpr std::size_t kContentsBeforeMax = 64;
+std::vector<Sequence> contents_before(const TestHistory& test, Sequence record, Sequence through);
+
 // What putting an event in its place did.
 struct Change {
   // At most one for each event and test, and an order notice only if there is no other. They speak of the event that

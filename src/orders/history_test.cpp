@@ -196,5 +196,34 @@ RC_GTEST_PROP(History, the_notices_lead_to_what_is_current, ()) {
   }
 }
 
+TEST(ContentsBefore, are_one_for_each_run_in_s2_order_without_its_own) {
+  Story story;
+  story.tell(at_minute(1, ""));
+  story.tell(at_minute(2, "A"));
+  story.tell(at_minute(3, "A"));
+  story.tell(at_minute(4, "B"));
+  story.tell(at_minute(6, "C"));
+  story.tell(at_minute(7, "C"));
+  story.tell(at_minute(5, ""));  // record 7, between B and C
+  const TestHistory& test = story.history().tests[0];
+  using Records = std::vector<Sequence>;
+  EXPECT_EQ(contents_before(test, Sequence{5}, Sequence{5}), (Records{Sequence{2}, Sequence{4}}));
+  EXPECT_EQ(contents_before(test, Sequence{5}, Sequence{7}), (Records{Sequence{2}, Sequence{4}, Sequence{7}}))
+      << "a withdrawal is a content";
+  EXPECT_EQ(contents_before(test, Sequence{6}, Sequence{6}), (Records{Sequence{2}, Sequence{4}}));
+  EXPECT_TRUE(contents_before(test, Sequence{2}, Sequence{7}).empty());
+  EXPECT_TRUE(contents_before(test, Sequence{99}, Sequence{99}).empty());
+}
+
+TEST(ContentsBefore, are_the_newest_of_very_many) {
+  TestHistory test;
+  for (std::uint64_t record = 1; record <= kContentsBeforeMax + 2; ++record)
+    test.points.push_back({{}, Sequence{record}, sha256(std::to_string(record)), true});
+  const auto all = contents_before(test, Sequence{kContentsBeforeMax + 1}, Sequence{1000});
+  EXPECT_EQ(all.size(), kContentsBeforeMax);
+  EXPECT_EQ(all.front(), Sequence{1});
+  EXPECT_EQ(contents_before(test, Sequence{kContentsBeforeMax + 2}, Sequence{1000}).front(), Sequence{2});
+}
+
 }  // namespace
 }  // namespace resultsync::orders

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "results/parents.hpp"
 #include "results/people.hpp"
 #include "results/read_value.hpp"
 
@@ -47,7 +48,7 @@ class Interpreter {
       find_orders();
       for (std::uint32_t i = 0; i < message_.segment_count(); ++i) segment(message_.segment(i));
       for (Report& report : result_.reports) finish(report);
-      link_parents();
+      link_parents(result_.reports);
     }
     account();
     return std::move(result_);
@@ -523,46 +524,6 @@ class Interpreter {
     const double age = static_cast<double>(at->seconds() - born->seconds()) / kSecondsAYear;
     if (age >= 0) subject.age_years = age;
     return subject;
-  }
-
-  // A child names its parent by the order's numbers, and in it the result by code and sub-id.
-  void link_parents() {
-    std::unordered_map<std::string_view, std::uint32_t> by_filler, by_placer;
-    for (std::uint32_t i = 0; i < result_.reports.size(); ++i) {
-      if (!result_.reports[i].filler.empty()) by_filler.try_emplace(result_.reports[i].filler.id, i);
-      if (!result_.reports[i].placer.empty()) by_placer.try_emplace(result_.reports[i].placer.id, i);
-    }
-    for (std::uint32_t i = 0; i < result_.reports.size(); ++i) {
-      ParentLink& link = result_.reports[i].parent;
-      if (link.empty()) continue;
-      link.report = parent_report(link, by_filler, by_placer);
-      if (link.report == i) link.report = kNone;
-      if (link.report == kNone && link.filler.empty() && link.placer.empty()) link.report = earlier_with(link, i);
-      if (link.report != kNone) link.in_report = parent_observation(link, result_.reports[link.report]);
-    }
-  }
-
-  using ByNumber = std::unordered_map<std::string_view, std::uint32_t>;
-  static std::uint32_t parent_report(const ParentLink& link, const ByNumber& by_filler, const ByNumber& by_placer) {
-    if (const auto found = by_filler.find(link.filler.id); !link.filler.empty() && found != by_filler.end())
-      return found->second;
-    if (const auto found = by_placer.find(link.placer.id); !link.placer.empty() && found != by_placer.end())
-      return found->second;
-    return kNone;
-  }
-
-  // Without numbers: the report just before, if it has that result.
-  [[nodiscard]] std::uint32_t earlier_with(const ParentLink& link, std::uint32_t child) const {
-    if (child == 0 || parent_observation(link, result_.reports[child - 1]) == kNone) return kNone;
-    return child - 1;
-  }
-
-  static std::uint32_t parent_observation(const ParentLink& link, const Report& report) {
-    for (std::uint32_t i = 0; i < report.observations.size(); ++i) {
-      const Observation& observation = report.observations[i];
-      if (share_a_code(observation.code, link.observation) && observation.sub_id == link.sub_id) return i;
-    }
-    return kNone;
   }
 
   // ---- account (S7)

@@ -86,15 +86,14 @@ bool fillers_differ(const Report& a, const Report& b) {
   return !a.filler.empty() && !b.filler.empty() && !same_number(a.filler, b.filler);
 }
 
+// Two panels of one order, made of different results: the susceptibilities of organism 1 and those of organism 2.
+bool parents_differ(const Report& a, const Report& b) {
+  return !a.parent.empty() && !b.parent.empty() && a.parent.sub_id != b.parent.sub_id;
+}
+
 bool same_test(const Codes& a, const Codes& b) {
   return share_a_code(a, b) || (a.preferred() == nullptr && b.preferred() == nullptr) ||
          (!a.empty() && a.display() == b.display());
-}
-
-// The same report, sent again or anew.
-bool same_report(const Report& a, const Report& b) {
-  return (same_number(a.filler, b.filler) || same_number(a.placer, b.placer)) && same_test(a.test, b.test) &&
-         !fillers_differ(a, b);
 }
 
 using Micros = std::int64_t;
@@ -333,7 +332,7 @@ Relationship relate(const Report& a, const Report& b) {
     result.basis = "test";
     return result;
   }
-  if (fillers_differ(a, b)) {
+  if (fillers_differ(a, b) || parents_differ(a, b)) {
     result.relation = Relation::extends;
     return result;
   }
@@ -434,6 +433,11 @@ Report merge(const Report& older, const Report& newer) {
     if (specimens_gone) observation.specimen = kNone;
   }
   return result;
+}
+
+bool same_report(const Report& a, const Report& b) {
+  return (same_number(a.filler, b.filler) || same_number(a.placer, b.placer)) && same_test(a.test, b.test) &&
+         !fillers_differ(a, b) && !parents_differ(a, b);
 }
 
 std::vector<ReportPair> compare(const std::vector<Report>& older, const std::vector<Report>& newer) {

@@ -83,6 +83,9 @@ Diff diff(const Report& older, const Report& newer);
 // new status is U keeps its value (the lab says that it is now final, without saying it again); one with D leaves.
 Report merge(const Report& older, const Report& newer);
 
+// True if both are the same report, sent again or anew: of one order, test and filler number.
+bool same_report(const Report& a, const Report& b);
+
 // A report of one file and what became of it in a later one; either may be missing. The pointers are as good as the
 // lists that were compared.
 struct ReportPair {
