@@ -44,6 +44,7 @@ constexpr std::size_t kRememberedHostsMax = 4096;  // look-ups whose answers are
 constexpr std::size_t kHostBytesMax = 254;         // RFC 1035 §2.3.4, and a dot at its end
 constexpr std::chrono::seconds kResolverPatience{1};
 constexpr std::chrono::seconds kSweepEvery{1};
+const Error kStopped{"stopped", "outbound requests have stopped"};
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 tcp::endpoint endpoint_of(const IpAddress& address, std::uint16_t port) {
@@ -203,7 +204,7 @@ class OutboundLoop {
         return;
       }
     }
-    done(fail("stopped", "outbound requests have stopped"));
+    done(std::unexpected<Error>(kStopped));
   }
 
   // Answers from the loop, as everything else does: a caller may hold a lock that `done` takes.
@@ -258,6 +259,7 @@ class OutboundLoop {
                        if (error) std::rethrow_exception(error);
                        --active_;
                        exchange->link.reset();
+                       if (!response && closed_) exchange->end(kStopped);
                        if (exchange->ended) response = std::unexpected<Error>(*exchange->ended);
                        finish(exchange, std::move(response));
                        start_waiting();
@@ -280,7 +282,7 @@ class OutboundLoop {
     idle_count_ = 0;
     const auto all = all_;
     for (const auto& exchange : all) {
-      exchange->end({"stopped", "outbound requests have stopped", {}});
+      exchange->end(kStopped);
       if (!exchange->started) finish(exchange, std::unexpected<Error>(*exchange->ended));
     }
     work_.reset();
