@@ -177,7 +177,8 @@ struct Lookup {
   std::vector<std::weak_ptr<Exchange>> waiting;
 };
 
-// One thread with its own connections. All but send(), stop() and connections() belongs to that thread.
+// One thread with its own connections. All but send(), refuse(), begin_stop(), join() and connections() belongs to that
+// thread.
 class OutboundLoop {
  public:
   OutboundLoop(const Outbound::Options& options, std::size_t connections_max, std::shared_ptr<TlsContext> tls,
@@ -191,7 +192,10 @@ class OutboundLoop {
     sweep();
     thread_ = runtime::start_thread("outbound", [this](const std::stop_token&) { io_.run(); });
   }
-  ~OutboundLoop() { stop(); }
+  ~OutboundLoop() {
+    begin_stop();
+    join();
+  }
 
   void send(OutboundRequest request, Url url, std::shared_ptr<const WireRequest> wire, Outbound::Done done) {
     {
@@ -221,11 +225,11 @@ class OutboundLoop {
     done(std::unexpected<Error>(std::move(error)));
   }
 
-  void stop() {
-    {
-      const std::lock_guard lock(gate_);
-      if (!closed_.exchange(true)) asio::post(io_, [this] { end_all(); });
-    }
+  void begin_stop() {
+    const std::lock_guard lock(gate_);
+    if (!closed_.exchange(true)) asio::post(io_, [this] { end_all(); });
+  }
+  void join() {
     if (thread_.joinable()) thread_.join();
   }
 
@@ -530,8 +534,9 @@ class LoopedOutbound final : public Outbound {
   }
 
   void stop() override {
+    for (const auto& loop : loops_) loop->begin_stop();
     resolvers_.stop();
-    for (const auto& loop : loops_) loop->stop();
+    for (const auto& loop : loops_) loop->join();
   }
 
   [[nodiscard]] std::size_t connections() const override {
