@@ -163,6 +163,9 @@ struct Totals {
   std::vector<std::pair<std::string, std::int64_t>> waiting;   // events by reason
 };
 
+class DeliveryReads;   // store/deliveries.hpp
+class DeliveryWrites;  // store/deliveries.hpp
+
 // A consistent look at the views. Used by one thread at a time; hold it briefly.
 class ViewsSnapshot {
  public:
@@ -215,6 +218,7 @@ class ViewsSnapshot {
 
   virtual AccessReads& access() = 0;
   virtual AuditReads& audit() = 0;
+  virtual DeliveryReads& deliveries() = 0;
 
   virtual Totals totals() = 0;
   // A line for every event and every order, in a fixed order, of all that is a function of the set of events (S1):
@@ -248,7 +252,7 @@ class ViewsTransaction {
   virtual void save_order_row(const OrderRecord& order) = 0;
 
   virtual EntryKey add_entry(const Entry& entry) = 0;
-  // Gives an entry to a practitioner at their next position (D5).
+  // Gives an entry to a practitioner at their next position (D5), and to every endpoint that wants it (D1).
   virtual void issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
                      Timestamp now) = 0;
 
@@ -260,6 +264,7 @@ class ViewsTransaction {
 
   virtual AccessWrites& access() = 0;
   virtual AuditWrites& audit() = 0;
+  virtual DeliveryWrites& deliveries() = 0;
 
   // Takes over the durable facts that a rebuild starts from (settled clinics, version numbers, what connections state),
   // from views of the same engine. For empty views only.

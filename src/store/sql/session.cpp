@@ -3,20 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
+
+#include "store/sql/rows.hpp"
 
 namespace resultsync::store::sql {
 namespace {
-
-std::int64_t number(Sequence sequence) {
-  return static_cast<std::int64_t>(sequence.value);
-}
-Sequence sequence(std::int64_t number) {
-  return Sequence{static_cast<std::uint64_t>(number)};
-}
-std::int64_t at_most(std::size_t limit) {
-  return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
-}
 
 // Events
 // ------------------------------------------------------------------------------------------------------------------------
@@ -103,22 +94,6 @@ orders::TestHistory& test_named(orders::OrderHistory& history, const std::string
 // Connections
 // -------------------------------------------------------------------------------------------------------------------
 
-#define CONNECTION_COLUMNS \
-  "c.connection_key, c.practitioner_key, p.app_id, c.source, c.clinic_id, c.vendor_practitioner, c.created_at"
-#define CONNECTION_TABLES "connections c JOIN practitioners p ON p.practitioner_key = c.practitioner_key"
-
-ConnectionRow connection_row(const Query& query, int first) {
-  ConnectionRow connection;
-  connection.key = ConnectionKey{query.integer(first)};
-  connection.practitioner = PractitionerKey{query.integer(first + 1)};
-  connection.app_practitioner = AppPractitionerId(query.text(first + 2));
-  connection.source = SourceId(query.text(first + 3));
-  connection.clinic = ClinicId(query.text(first + 4));
-  connection.vendor_practitioner = PractitionerId(query.text(first + 5));
-  connection.created_at = Timestamp{query.integer(first + 6)};
-  return connection;
-}
-
 Backfill backfill_row(const Query& query) {
   return {ConnectionKey{query.integer(0)},
           EntryKey{query.integer(1)},
@@ -126,28 +101,6 @@ Backfill backfill_row(const Query& query) {
           query.integer(3),
           query.integer(4),
           query.boolean(5)};
-}
-
-// Entries
-// -----------------------------------------------------------------------------------------------------------------------
-
-#define ENTRY_COLUMNS                                                                                         \
-  "e.entry_key, e.order_key, e.record, e.kind, e.test_id, e.version, e.current_version, e.previous_version, " \
-  "e.previous_record, e.current"
-
-Entry entry_row(const Query& query, int first) {
-  Entry entry;
-  entry.key = EntryKey{query.integer(first)};
-  entry.order = OrderKey{query.integer(first + 1)};
-  entry.notice.record = sequence(query.integer(first + 2));
-  entry.notice.kind = query.text(first + 3) == "result" ? orders::Notice::Kind::kResult : orders::Notice::Kind::kOrder;
-  entry.notice.test = OrderedTestId(query.text(first + 4));
-  entry.notice.version = static_cast<int>(query.integer(first + 5));
-  entry.notice.current_version = static_cast<int>(query.integer(first + 6));
-  entry.notice.previous_version = static_cast<int>(query.integer(first + 7));
-  entry.notice.previous = sequence(query.integer(first + 8));
-  entry.notice.current = query.boolean(first + 9);
-  return entry;
 }
 
 // S5, in the query: a row of a limited reach is one whose order's clinic it sees.
@@ -727,6 +680,7 @@ void WriterSession::issue(const ConnectionRow& connection, const Entry& entry, b
   Query(database_, "INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", connection.practitioner.value,
         position->second, entry.key.value, connection.key.value, current, backfill, now.microseconds)
       .run();
+  deliveries_.plan(connection, entry, position->second, now);
 }
 
 void WriterSession::copy_facts(ViewsSnapshot& from) {

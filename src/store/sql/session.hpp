@@ -7,6 +7,7 @@
 #include "store/sql/access.hpp"
 #include "store/sql/audit.hpp"
 #include "store/sql/database.hpp"
+#include "store/sql/deliveries.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
@@ -53,6 +54,7 @@ class Session : public ViewsSnapshot {
 
   AccessReads& access() override { return access_; }
   AuditReads& audit() override { return audit_; }
+  DeliveryReads& deliveries() override { return deliveries_; }
 
   Totals totals() override;
   void dump(const std::function<bool(std::string_view line)>& line) override;
@@ -68,6 +70,7 @@ class Session : public ViewsSnapshot {
 
   SqlAccessReads access_{database_};
   SqlAuditReads audit_{database_};
+  SqlDeliveryReads deliveries_{database_};
 };
 
 // Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
@@ -105,6 +108,7 @@ class WriterSession : public ViewsTransaction {
 
   AccessWrites& access() override { return access_; }
   AuditWrites& audit() override { return audit_; }
+  DeliveryWrites& deliveries() override { return deliveries_; }
 
  protected:
   void finish();  // writes what was gathered: the practitioners' last positions
@@ -116,6 +120,7 @@ class WriterSession : public ViewsTransaction {
   Session session_;
   SqlAccessWrites access_{database_};
   SqlAuditWrites audit_{database_};
+  SqlDeliveryWrites deliveries_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };

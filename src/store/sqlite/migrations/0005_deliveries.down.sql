@@ -1,1 +1,4 @@
--- Endpoints, deliveries and attempts.
+DROP TABLE delivery_jobs;
+DROP TABLE attempts;
+DROP TABLE deliveries;
+DROP TABLE endpoints;
