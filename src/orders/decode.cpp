@@ -6,85 +6,15 @@
 #include <map>
 #include <memory>
 
-#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "orders/canonical.hpp"
+#include "orders/json_body.hpp"
 
 namespace resultsync::orders {
 namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::object;
-
-// A parsed body. simdjson reads past the end of its input, so the bytes are copied into a padded buffer; both are
-// reused by the next body of the same thread unless they have grown large.
-class Document {
- public:
-  // Parses `body`; `root()` is empty if it is no JSON. Ill-formed UTF-8 is repaired once.
-  explicit Document(std::string_view body) {
-    if (!parse(body) && error_ == simdjson::UTF8_ERROR) {
-      repaired_ = true;
-      parse(repair_utf8(body));
-    }
-  }
-  [[nodiscard]] const std::optional<element>& root() const { return root_; }
-  [[nodiscard]] bool repaired() const { return repaired_; }
-
- private:
-  bool parse(std::string_view body) {
-    if (body.starts_with("\xef\xbb\xbf")) body.remove_prefix(3);
-    padded_ = simdjson::padded_string(body);
-    element root;
-    error_ = parser_.parse(padded_).get(root);
-    if (error_ == simdjson::SUCCESS) root_ = root;
-    return root_.has_value();
-  }
-
-  simdjson::padded_string padded_;
-  simdjson::dom::parser parser_;
-  std::optional<element> root_;
-  simdjson::error_code error_ = simdjson::SUCCESS;
-  bool repaired_ = false;
-};
-
-std::optional<element> member(const std::optional<element>& parent, std::string_view name) {
-  if (!parent) return std::nullopt;
-  object members;
-  if (parent->get_object().get(members) != simdjson::SUCCESS) return std::nullopt;
-  element value;
-  if (members.at_key(name).get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
-  return value;
-}
-
-std::string text_of(const std::optional<element>& value) {
-  std::string_view text;
-  if (!value || value->get_string().get(text) != simdjson::SUCCESS) return {};
-  return std::string(text);
-}
-
-// An id is text, or a number that some senders write instead; what is empty or too long is no id.
-std::string id_text(const std::optional<element>& value) {
-  std::string text;
-  if (value && (value->is_int64() || value->is_uint64())) {
-    append_canonical(text, *value);
-  } else {
-    text = text_of(value);
-  }
-  return text.size() <= kIdBytesMax ? text : std::string{};
-}
-
-// relationships.<name>.data.id
-std::string related_id(const std::optional<element>& resource, std::string_view name) {
-  return id_text(member(member(member(member(resource, "relationships"), name), "data"), "id"));
-}
-
-// Calls `visit` for each element of an array; anything else has none.
-template <class Visit>
-void for_each(const std::optional<element>& array, Visit visit) {
-  simdjson::dom::array items;
-  if (!array || array->get_array().get(items) != simdjson::SUCCESS) return;
-  for (const element item : items) visit(item);
-}
 
 // The order resource: `data.object`, or `data` itself where a sender leaves the wrapper out.
 std::optional<element> order_resource(const std::optional<element>& root) {
@@ -94,12 +24,6 @@ std::optional<element> order_resource(const std::optional<element>& root) {
   if (!resource) return std::nullopt;
   const std::string type = text_of(member(resource, "type"));
   return type.empty() || type == "order" ? resource : std::nullopt;
-}
-
-template <class Visit>
-void for_each_included(const std::optional<element>& root, Visit visit) {
-  for_each(member(member(root, "data"), "included"), visit);
-  for_each(member(root, "included"), visit);
 }
 
 bool is_result_member(std::string_view name) {
@@ -126,6 +50,37 @@ std::map<std::string, std::string> content_of(const std::optional<element>& test
   return content;
 }
 
+// What the digest of a content is made of: each member, and a file by the SHA-256 of its bytes (S4), whether it was sent
+// as text, in base64 or as a link.
+struct Content {
+  std::map<std::string, std::string> members;
+  bool pending = false;  // a link that has not been fetched yet
+};
+std::string document_value(const std::optional<Sha256>& sha256) {
+  return "{\"document\":" + (sha256 ? json_string(sha256->hex()) : std::string("null")) + "}";
+}
+Content content_by_documents(const std::optional<element>& test, const OrderedTestId& id,
+                             const LinkedDocuments& documents) {
+  Content content{content_of(test), false};
+  const auto attributes = member(test, "attributes");
+  for (auto& [name, value] : content.members) {
+    std::string_view text;
+    const auto attribute = member(attributes, name);
+    if (!name.starts_with("results_") || !attribute || attribute->get_string().get(text) != simdjson::SUCCESS) continue;
+    if (!is_link(text)) {
+      value = document_value(sha256(bytes_of(text)));
+      continue;
+    }
+    const auto known = std::ranges::find_if(
+        documents, [&](const LinkedDocument& document) { return document.test == id && document.member == name; });
+    const bool pending = known == documents.end() || known->state == LinkedDocument::State::kPending;
+    content.pending = content.pending || pending;
+    value = document_value(!pending && known->state == LinkedDocument::State::kFetched ? std::optional(known->sha256)
+                                                                                        : std::nullopt);
+  }
+  return content;
+}
+
 std::string joined(const std::map<std::string, std::string>& members) {
   std::string text = "{";
   for (const auto& [name, value] : members) {
@@ -145,8 +100,15 @@ void append_frame(std::string& state, element test) {
   if (found && found->get_object().get(members) == simdjson::SUCCESS) {
     for (const auto& attribute : members) {
       if (is_result_member(attribute.key) || attribute.value.is_null()) continue;
+      // A link to a requisition is another one in every event: that there is one is what it says. A file that was sent
+      // counts by its bytes.
       std::string value;
-      append_canonical(value, attribute.value);
+      std::string_view text;
+      if (attribute.value.get_string().get(text) == simdjson::SUCCESS && is_link(text)) {
+        value = document_value(std::nullopt);
+      } else {
+        append_canonical(value, attribute.value);
+      }
       attributes.try_emplace(std::string(attribute.key), std::move(value));
     }
   }
@@ -170,7 +132,8 @@ struct IncludedTest {
 
 // The included ordered tests of the order, by id.
 std::map<OrderedTestId, IncludedTest> included_tests(const std::optional<element>& root,
-                                                     const std::optional<element>& order, Flags& flags) {
+                                                     const std::optional<element>& order,
+                                                     const LinkedDocuments& documents, Flags& flags) {
   std::map<OrderedTestId, IncludedTest> tests;
   const auto listed = listed_tests(order);
   for_each_included(root, [&](element resource) {
@@ -178,10 +141,10 @@ std::map<OrderedTestId, IncludedTest> included_tests(const std::optional<element
     const std::string id = id_text(member(resource, "id"));
     if (id.empty()) return;
     if (!listed.empty() && std::ranges::find(listed, id) == listed.end()) return flags.set(Flag::kForeignTest);
-    const auto content = content_of(resource);
-    IncludedTest included{
-        {OrderedTestId(id), LabTestId(related_id(resource, "lab_test")), sha256(joined(content)), !content.empty()},
-        {}};
+    const Content content = content_by_documents(resource, OrderedTestId(id), documents);
+    IncludedTest included{{OrderedTestId(id), LabTestId(related_id(resource, "lab_test")),
+                           sha256(joined(content.members)), !content.members.empty(), content.pending},
+                          {}};
     append_frame(included.frame, resource);
     const auto [kept, added] = tests.try_emplace(included.test.id, included);
     if (!added && (kept->second.test != included.test || kept->second.frame != included.frame))
@@ -214,7 +177,8 @@ ClinicId clinic_named_for(const PractitionerId& practitioner, const std::vector<
   return clinic;
 }
 
-Order decode_order(const std::optional<element>& root, const std::optional<element>& resource, Event& event) {
+Order decode_order(const std::optional<element>& root, const std::optional<element>& resource,
+                   const LinkedDocuments& documents, Event& event) {
   Order order;
   order.id = OrderId(id_text(member(resource, "id")));
   order.patient = PatientId(related_id(resource, "patient"));
@@ -223,7 +187,7 @@ Order decode_order(const std::optional<element>& root, const std::optional<eleme
   order.clinic = clinic_named_for(order.practitioner, event.practitioners);
   std::string state;
   append_canonical(state, *resource);
-  for (auto& [id, included] : included_tests(root, resource, event.flags)) {
+  for (auto& [id, included] : included_tests(root, resource, documents, event.flags)) {
     state += json_string(id.text()) + included.frame;
     order.tests.push_back(included.test);
   }
@@ -279,9 +243,9 @@ std::map<std::string, std::string> attributes_of(const std::optional<element>& r
 
 }  // namespace
 
-Event decode_event(std::string_view body, const Sha256& body_sha256) {
+Event decode_event(std::string_view body, const Sha256& body_sha256, const LinkedDocuments& documents) {
   Event event;
-  const Document document(body);
+  const JsonBody document(body);
   const auto& root = document.root();
   if (document.repaired()) event.flags.set(Flag::kRepairedText);
   if (!root) event.flags.set(Flag::kNotJson);
@@ -297,7 +261,7 @@ Event decode_event(std::string_view body, const Sha256& body_sha256) {
 
   const auto resource = order_resource(root);
   if (!id_text(member(resource, "id")).empty()) {
-    event.order = decode_order(root, resource, event);
+    event.order = decode_order(root, resource, documents, event);
   } else {
     event.flags.set(Flag::kNoOrder);
   }
@@ -306,7 +270,7 @@ Event decode_event(std::string_view body, const Sha256& body_sha256) {
 }
 
 Resources resources_of(std::string_view body, const OrderedTestId& test) {
-  const Document document(body);
+  const JsonBody document(body);
   Resources resources;
   resources.order = compact(order_resource(document.root()));
   if (!test.empty()) resources.ordered_test = compact(find_included(document.root(), "ordered_test", test.text()));
@@ -314,22 +278,22 @@ Resources resources_of(std::string_view body, const OrderedTestId& test) {
 }
 
 std::string attribute_of(std::string_view body, const OrderedTestId& test, std::string_view attribute) {
-  const Document document(body);
+  const JsonBody document(body);
   const auto resource = find_included(document.root(), "ordered_test", test.text());
   return std::string(text_of(member(member(resource, "attributes"), attribute)));
 }
 
 std::vector<MemberChange> content_changes(std::string_view old_body, std::string_view new_body,
                                           const OrderedTestId& test) {
-  const Document before(old_body);
-  const Document after(new_body);
+  const JsonBody before(old_body);
+  const JsonBody after(new_body);
   return differences(content_of(find_included(before.root(), "ordered_test", test.text())),
                      content_of(find_included(after.root(), "ordered_test", test.text())));
 }
 
 std::vector<MemberChange> order_changes(std::string_view old_body, std::string_view new_body) {
-  const Document before(old_body);
-  const Document after(new_body);
+  const JsonBody before(old_body);
+  const JsonBody after(new_body);
   return differences(attributes_of(order_resource(before.root())), attributes_of(order_resource(after.root())));
 }
 
@@ -349,6 +313,7 @@ std::vector<std::string> Flags::names() const {
       {Flag::kTestTwice, "test_twice"},
       {Flag::kStale, "stale"},
       {Flag::kConflict, "conflict"},
+      {Flag::kReconciled, "reconciled"},
   };
   std::vector<std::string> names;
   for (const auto& [flag, name] : kNames) {

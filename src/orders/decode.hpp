@@ -8,13 +8,14 @@
 
 #include "base/digest.hpp"
 #include "base/result.hpp"
+#include "orders/documents.hpp"
 #include "orders/event.hpp"
 
 namespace resultsync::orders {
 
-// `body_sha256` is the id of an event that has none. Thread-safe. Ids longer than kIdBytesMax count as missing.
-Event decode_event(std::string_view body, const Sha256& body_sha256);
-inline constexpr std::size_t kIdBytesMax = 255;
+// `body_sha256` is the id of an event that has none; `documents` says what its links led to. Thread-safe. Ids longer than
+// kIdBytesMax (json_body.hpp) count as missing.
+Event decode_event(std::string_view body, const Sha256& body_sha256, const LinkedDocuments& documents = {});
 
 // The order resource and the ordered test's resource as the body has them, as compact JSON, for showing them to an
 // application. `test` may be empty. A part that is not there is `null`.

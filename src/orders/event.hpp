@@ -38,6 +38,7 @@ enum class Flag : std::uint32_t {
   kTestTwice = 1U << 11,       // one ordered test included twice, differently: the first was applied
   kStale = 1U << 12,           // rightly signed, but its signature's timestamp is outside the tolerance
   kConflict = 1U << 13,        // another body came under the same event id (I2)
+  kReconciled = 1U << 14,      // read from the network's API: its event never came
 };
 
 class Flags {
@@ -56,13 +57,14 @@ class Flags {
 };
 
 // One ordered test as an event shows it. Its *content* is its result members: `date_results_received_from_lab` and
-// everything named `results_…`; null, absent and empty text are the same. What is not content (the requisition, the lab
-// test) belongs to the order.
+// everything named `results_…`; null, absent and empty text are the same, and a file counts by its bytes (documents.hpp).
+// What is not content (the requisition, the lab test) belongs to the order.
 struct OrderedTest {
   OrderedTestId id;
   LabTestId lab_test;        // may be empty
   Sha256 content;            // of the content's canonical form: equal content, equal digest (S4)
   bool has_content = false;  // at least one result member is not null
+  bool pending = false;      // a document of the content is still to be fetched: `content` says nothing yet
   bool operator==(const OrderedTest&) const = default;
 };
 

@@ -55,8 +55,7 @@ Notice result_notice(const TestHistory& test, std::size_t place) {
   return notice;
 }
 
-void apply_test(TestHistory& test, const TestPoint& point, Change& change) {
-  const int current_before = test.current();
+void apply_test(TestHistory& test, const TestPoint& point, int current_before, Change& change) {
   const int known_before = test.number_of(point.content);
   const std::size_t place = insert_in_order(test.points, point);
   number_versions(test, change);
@@ -143,11 +142,27 @@ Change apply(OrderHistory& history, const Event& event, Sequence record) {
   const Order& order = *event.order;
   Change change;
   for (const OrderedTest& test : order.tests) {
-    apply_test(test_history(history, test.id), {event.key, record, test.content, test.has_content}, change);
+    if (test.pending) continue;
+    TestHistory& known = test_history(history, test.id);
+    apply_test(known, {event.key, record, test.content, test.has_content}, known.current(), change);
   }
   const std::size_t place = insert_in_order(
       history.points, {event.key, record, order.state, order.patient, order.practitioner, order.clinic, order.status});
   apply_order(history, place, change);
+  return change;
+}
+
+Change complete(OrderHistory& history, const Event& event, Sequence record) {
+  Change change;
+  for (const OrderedTest& test : event.order->tests) {
+    if (test.pending) continue;
+    TestHistory& known = test_history(history, test.id);
+    const int current_before = known.current();
+    const auto there = std::ranges::find(known.points, event.key, &TestPoint::key);
+    if (there != known.points.end() && there->content == test.content) continue;
+    if (there != known.points.end()) known.points.erase(there);
+    apply_test(known, {event.key, record, test.content, test.has_content}, current_before, change);
+  }
   return change;
 }
 

@@ -96,6 +96,11 @@ struct Change {
 };
 
 // Puts `event` (which must have an order, and be new to this history) in its place. `record` is where its body stands.
+// A test whose documents are pending is left out, until complete().
 Change apply(OrderHistory& history, const Event& event, Sequence record);
+
+// More is known of the documents of an event that is in this history already: its tests take their places, or other
+// contents than those without the documents. The history is then as if apply() had known it at once.
+Change complete(OrderHistory& history, const Event& event, Sequence record);
 
 }  // namespace resultsync::orders

@@ -38,6 +38,9 @@ using EntryKey = Key<struct EntryKeyTag>;
 using PractitionerKey = Key<struct PractitionerKeyTag>;
 using ConnectionKey = Key<struct ConnectionKeyTag>;
 
+class NetworkReads;   // network.hpp
+class NetworkWrites;
+
 // What became of an event.
 enum class Outcome {
   kSynced,       // merged, and given to everybody connected to its clinic (also where it said nothing new)
@@ -220,6 +223,8 @@ class ViewsSnapshot {
   virtual AuditReads& audit() = 0;
   virtual DeliveryReads& deliveries() = 0;
 
+  virtual NetworkReads& network() = 0;
+
   virtual Totals totals() = 0;
   // A line for every event and every order, in a fixed order, of all that is a function of the set of events (S1):
   // equal views give equal lines. Stops early if `line` answers false.
@@ -245,7 +250,8 @@ class ViewsTransaction {
   // if it is new.
   virtual bool learn_clinic(const SourceId& source, const orders::PractitionerClinic& fact, Witness witness) = 0;
 
-  // Adds what the event of that key, and `change`, brought to the order's history.
+  // Adds what the event of that key, and `change`, brought to the order's history; what is there already of that event
+  // is replaced.
   virtual void add_to_history(const OrderRecord& order, const orders::EventKey& event_key,
                               const orders::Change& change) = 0;
   // Adds or replaces the order's row.
@@ -265,6 +271,7 @@ class ViewsTransaction {
   virtual AccessWrites& access() = 0;
   virtual AuditWrites& audit() = 0;
   virtual DeliveryWrites& deliveries() = 0;
+  virtual NetworkWrites& network() = 0;
 
   // Takes over the durable facts that a rebuild starts from (settled clinics, version numbers, what connections state),
   // from views of the same engine. For empty views only.

@@ -440,7 +440,7 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
   const std::int64_t key = order.row.key.value;
   for (const auto& point : order.history.points) {
     if (point.key != event_key) continue;
-    Query(database_, "INSERT INTO order_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", key,
+    Query(database_, "INSERT INTO order_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING", key,
           point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.state,
           point.patient.text(), point.practitioner.text(), point.clinic.text(), point.status)
         .run();
@@ -448,7 +448,7 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
   for (const auto& test : order.history.tests) {
     for (const auto& point : test.points) {
       if (point.key != event_key) continue;
-      Query(database_, "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", key, test.id.text(),
+      Query(database_, "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_key, test_id, created_at, event_id) DO UPDATE SET content = excluded.content, has_content = excluded.has_content", key, test.id.text(),
             point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.content,
             point.has_content)
           .run();
@@ -701,6 +701,7 @@ void WriterSession::copy_facts(ViewsSnapshot& from) {
           .run();
     }
   }
+  copy_network_facts(source, database_);
   Query read(source, "SELECT source, practitioner, clinic_id FROM practitioner_clinics WHERE stated = 1");
   while (read.next()) {
     Query(database_, "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, 1)", read.text(0), read.text(1),

@@ -8,6 +8,7 @@
 #include "store/sql/audit.hpp"
 #include "store/sql/database.hpp"
 #include "store/sql/deliveries.hpp"
+#include "store/sql/network.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
@@ -56,6 +57,8 @@ class Session : public ViewsSnapshot {
   AuditReads& audit() override { return audit_; }
   DeliveryReads& deliveries() override { return deliveries_; }
 
+  NetworkReads& network() override { return network_; }
+
   Totals totals() override;
   void dump(const std::function<bool(std::string_view line)>& line) override;
 
@@ -71,6 +74,8 @@ class Session : public ViewsSnapshot {
   SqlAccessReads access_{database_};
   SqlAuditReads audit_{database_};
   SqlDeliveryReads deliveries_{database_};
+
+  SqlNetworkReads network_{database_};
 };
 
 // Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
@@ -104,6 +109,7 @@ class WriterSession : public ViewsTransaction {
   void set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) override;
   void end_connection(ConnectionKey connection, Timestamp now) override;
   void save_backfill(const Backfill& backfill) override;
+  NetworkWrites& network() override { return network_; }
   void copy_facts(ViewsSnapshot& from) override;
 
   AccessWrites& access() override { return access_; }
@@ -121,6 +127,7 @@ class WriterSession : public ViewsTransaction {
   SqlAccessWrites access_{database_};
   SqlAuditWrites audit_{database_};
   SqlDeliveryWrites deliveries_{database_};
+  SqlNetworkWrites network_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };

@@ -1,0 +1,387 @@
+#include "store/sql/network.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace resultsync::store::sql {
+namespace {
+
+using State = orders::LinkedDocument::State;
+
+std::int64_t as_number(Sequence sequence) {
+  return static_cast<std::int64_t>(sequence.value);
+}
+std::int64_t capped(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
+}
+
+template <class Enum, std::size_t N>
+Enum named(const std::array<Enum, N>& all, std::string_view name) {
+  for (const Enum one : all) {
+    if (name_of(one) == name) return one;
+  }
+  return all.front();
+}
+constexpr std::array kStates{State::kPending, State::kFetched, State::kMissing};
+constexpr std::array kConsents{ConsentState::kConnected, ConsentState::kNeedsConsent, ConsentState::kRevoked,
+                               ConsentState::kFailing};
+
+#define USE_COLUMNS                                                                                              \
+  "record, test_id, member, source, order_key, link, is_content, state, open, sha256, reason, tries, received_at, " \
+  "next_try_at"
+
+std::vector<DocumentUse> use_rows(Query& query) {
+  std::vector<DocumentUse> uses;
+  while (query.next()) {
+    DocumentUse use;
+    use.record = Sequence{static_cast<std::uint64_t>(query.integer(0))};
+    use.test = OrderedTestId(query.text(1));
+    use.member = query.text(2);
+    use.source = SourceId(query.text(3));
+    use.order = OrderKey{query.integer(4)};
+    use.link = query.digest(5);
+    use.is_content = query.boolean(6);
+    use.state = named(kStates, query.text(7));
+    use.open = query.boolean(8);
+    use.document = query.digest(9);
+    use.reason = query.text(10);
+    use.tries = static_cast<int>(query.integer(11));
+    use.received_at = Timestamp{query.integer(12)};
+    use.next_try_at = Timestamp{query.integer(13)};
+    uses.push_back(std::move(use));
+  }
+  return uses;
+}
+
+DocumentRow document_row(const Query& query) {
+  return {query.digest(0), query.text(1), query.integer(2), SourceId(query.text(3)), Timestamp{query.integer(4)}, {}};
+}
+
+#define AUTHORIZATION_COLUMNS                                                                                 \
+  "authorization_key, source, app_id, vendor_practitioner, clinic_id, state, reason, sealed_access, "         \
+  "sealed_refresh, sealed_previous, expires_at, lease_owner, lease_until, created_at, updated_at"
+
+std::vector<Authorization> authorization_rows(Query& query) {
+  std::vector<Authorization> rows;
+  while (query.next()) {
+    Authorization row;
+    row.key = AuthorizationKey{query.integer(0)};
+    row.source = SourceId(query.text(1));
+    row.app_practitioner = AppPractitionerId(query.text(2));
+    row.vendor_practitioner = PractitionerId(query.text(3));
+    row.clinic = ClinicId(query.text(4));
+    row.state = named(kConsents, query.text(5));
+    row.reason = query.text(6);
+    row.sealed_access = query.blob(7);
+    row.sealed_refresh = query.blob(8);
+    row.sealed_previous = query.blob(9);
+    row.expires_at = Timestamp{query.integer(10)};
+    row.lease_owner = query.text(11);
+    row.lease_until = Timestamp{query.integer(12)};
+    row.created_at = Timestamp{query.integer(13)};
+    row.updated_at = Timestamp{query.integer(14)};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+template <class Row>
+std::optional<Row> first(std::vector<Row> rows) {
+  if (rows.empty()) return std::nullopt;
+  return std::move(rows.front());
+}
+
+#define LINK_COLUMNS "link, source, app_id, expires_at, used, state, sealed_verifier, state_expires_at, finished"
+
+std::optional<ConnectLink> link_row(Query& query) {
+  if (!query.next()) return std::nullopt;
+  ConnectLink link;
+  link.link = query.digest(0);
+  link.source = SourceId(query.text(1));
+  link.app_practitioner = AppPractitionerId(query.text(2));
+  link.expires_at = Timestamp{query.integer(3)};
+  link.used = query.boolean(4);
+  link.state = query.digest(5);
+  link.sealed_verifier = query.blob(6);
+  link.state_expires_at = Timestamp{query.integer(7)};
+  link.finished = query.boolean(8);
+  return link;
+}
+
+#define RUN_COLUMNS                                                                                        \
+  "run_key, source, app_id, clinic_id, kind, state, reason, since, orders_total, orders_read, gaps, "      \
+  "started_at, finished_at"
+
+std::vector<NetworkRun> run_rows(Query& query) {
+  std::vector<NetworkRun> runs;
+  while (query.next()) {
+    NetworkRun run;
+    run.key = RunKey{query.integer(0)};
+    run.source = SourceId(query.text(1));
+    run.app_practitioner = AppPractitionerId(query.text(2));
+    run.clinic = ClinicId(query.text(3));
+    run.kind = query.text(4);
+    run.state = query.text(5);
+    run.reason = query.text(6);
+    run.since = Timestamp{query.integer(7)};
+    run.orders_total = query.integer(8);
+    run.orders_read = query.integer(9);
+    run.gaps = query.integer(10);
+    run.started_at = Timestamp{query.integer(11)};
+    run.finished_at = Timestamp{query.integer(12)};
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+std::int64_t count_of(Database& database, const char* sql) {
+  Query query(database, sql);
+  return query.next() ? query.integer(0) : 0;
+}
+
+}  // namespace
+
+// Documents ----------------------------------------------------------------------------------------------------------
+
+std::vector<DocumentUse> SqlNetworkReads::uses_of(Sequence record) {
+  Query query(database_, "SELECT " USE_COLUMNS " FROM document_uses WHERE record = ?1 ORDER BY test_id, member",
+              as_number(record));
+  return use_rows(query);
+}
+
+std::vector<DocumentUse> SqlNetworkReads::due_uses(Timestamp now, std::size_t limit) {
+  Query query(database_,
+              "SELECT " USE_COLUMNS
+              " FROM document_uses WHERE open = 1 AND next_try_at <= ?1 ORDER BY next_try_at LIMIT ?2",
+              now.microseconds, capped(limit));
+  return use_rows(query);
+}
+
+std::vector<DocumentUse> SqlNetworkReads::open_uses_of(const SourceId& source, const Sha256& link) {
+  Query query(database_, "SELECT " USE_COLUMNS " FROM document_uses WHERE open = 1 AND link = ?1 AND source = ?2", link,
+              source.text());
+  return use_rows(query);
+}
+
+std::optional<DocumentRow> SqlNetworkReads::document(const Sha256& sha256) {
+  Query query(database_,
+              "SELECT sha256, media_type, bytes, source, fetched_at, sealed FROM documents WHERE sha256 = ?1", sha256);
+  if (!query.next()) return std::nullopt;
+  DocumentRow document = document_row(query);
+  document.sealed = query.blob(5);
+  return document;
+}
+
+std::optional<DocumentRow> SqlNetworkReads::visible_document(const Sha256& sha256, Reach reach) {
+  Query query(database_,
+              "SELECT d.sha256, d.media_type, d.bytes, d.source, d.fetched_at FROM documents d WHERE d.sha256 = ?1 AND "
+              "EXISTS (SELECT 1 FROM document_uses u JOIN orders o ON o.order_key = u.order_key WHERE u.sha256 = "
+              "d.sha256 AND (?2 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?2 AND v.source = "
+              "o.source AND v.clinic_id = o.clinic_id)))",
+              sha256, reach.value);
+  if (!query.next()) return std::nullopt;
+  return document_row(query);
+}
+
+DocumentTotals SqlNetworkReads::document_totals() {
+  DocumentTotals totals;
+  totals.documents = count_of(database_, "SELECT count(*) FROM documents");
+  totals.bytes = count_of(database_, "SELECT COALESCE(sum(bytes), 0) FROM documents");
+  totals.pending = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'pending'");
+  totals.missing = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'missing'");
+  totals.given_up = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing'");
+  return totals;
+}
+
+bool SqlNetworkReads::was_told_missing(OrderKey order, const OrderedTestId& test, int version) {
+  return Query(database_, "SELECT version FROM told_missing WHERE order_key = ?1 AND test_id = ?2 AND version = ?3",
+               order.value, test.text(), version)
+      .next();
+}
+
+void SqlNetworkWrites::save_use(const DocumentUse& use) {
+  Query(database_,
+        "INSERT INTO document_uses (" USE_COLUMNS
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (record, test_id, member) "
+        "DO UPDATE SET link = excluded.link, state = excluded.state, open = excluded.open, sha256 = excluded.sha256, "
+        "reason = excluded.reason, tries = excluded.tries, next_try_at = excluded.next_try_at",
+        as_number(use.record), use.test.text(), use.member, use.source.text(), use.order.value, use.link,
+        use.is_content, name_of(use.state), use.open, use.document, use.reason, use.tries,
+        use.received_at.microseconds, use.next_try_at.microseconds)
+      .run();
+}
+
+void SqlNetworkWrites::add_document(const DocumentRow& document) {
+  Query(database_,
+        "INSERT INTO documents (sha256, media_type, bytes, source, fetched_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+        "ON CONFLICT DO NOTHING",
+        document.sha256, document.media_type, document.bytes, document.source.text(),
+        document.fetched_at.microseconds, Blob{document.sealed})
+      .run();
+}
+
+void SqlNetworkWrites::note_told_missing(OrderKey order, const OrderedTestId& test, int version) {
+  Query(database_, "INSERT INTO told_missing (order_key, test_id, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        order.value, test.text(), version)
+      .run();
+}
+
+void copy_network_facts(Database& from, Database& to) {
+  SqlNetworkWrites writes(to);
+  Query query(from, "SELECT " USE_COLUMNS " FROM document_uses");
+  for (const DocumentUse& use : use_rows(query)) writes.save_use(use);
+}
+
+// Consents -----------------------------------------------------------------------------------------------------------
+
+std::optional<Authorization> SqlNetworkReads::authorization(const SourceId& source, const AppPractitionerId& id) {
+  Query query(database_, "SELECT " AUTHORIZATION_COLUMNS " FROM authorizations WHERE app_id = ?1 AND source = ?2",
+              id.text(), source.text());
+  return first(authorization_rows(query));
+}
+
+std::optional<Authorization> SqlNetworkReads::authorization(AuthorizationKey key) {
+  Query query(database_, "SELECT " AUTHORIZATION_COLUMNS " FROM authorizations WHERE authorization_key = ?1",
+              key.value);
+  return first(authorization_rows(query));
+}
+
+std::vector<Authorization> SqlNetworkReads::authorizations() {
+  Query query(database_, "SELECT " AUTHORIZATION_COLUMNS " FROM authorizations ORDER BY authorization_key");
+  return authorization_rows(query);
+}
+
+std::vector<Authorization> SqlNetworkReads::authorizations_of(const AppPractitionerId& id) {
+  Query query(database_, "SELECT " AUTHORIZATION_COLUMNS " FROM authorizations WHERE app_id = ?1 ORDER BY source",
+              id.text());
+  return authorization_rows(query);
+}
+
+AuthorizationKey SqlNetworkWrites::add_authorization(const Authorization& row) {
+  Query query(database_,
+              "INSERT INTO authorizations (source, app_id, vendor_practitioner, clinic_id, state, reason, "
+              "sealed_access, sealed_refresh, sealed_previous, expires_at, lease_owner, lease_until, created_at, "
+              "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING "
+              "authorization_key",
+              row.source.text(), row.app_practitioner.text(), row.vendor_practitioner.text(), row.clinic.text(),
+              name_of(row.state), row.reason, Blob{row.sealed_access}, Blob{row.sealed_refresh},
+              Blob{row.sealed_previous}, row.expires_at.microseconds, row.lease_owner, row.lease_until.microseconds,
+              row.created_at.microseconds, row.updated_at.microseconds);
+  return query.next() ? AuthorizationKey{query.integer(0)} : AuthorizationKey{};
+}
+
+void SqlNetworkWrites::save_authorization(const Authorization& row) {
+  Query(database_,
+        "UPDATE authorizations SET vendor_practitioner = ?2, clinic_id = ?3, state = ?4, reason = ?5, sealed_access = "
+        "?6, sealed_refresh = ?7, sealed_previous = ?8, expires_at = ?9, lease_owner = ?10, lease_until = ?11, "
+        "updated_at = ?12 WHERE authorization_key = ?1",
+        row.key.value, row.vendor_practitioner.text(), row.clinic.text(), name_of(row.state), row.reason,
+        Blob{row.sealed_access}, Blob{row.sealed_refresh}, Blob{row.sealed_previous}, row.expires_at.microseconds,
+        row.lease_owner, row.lease_until.microseconds, row.updated_at.microseconds)
+      .run();
+}
+
+std::optional<ConnectLink> SqlNetworkReads::connect_link(const Sha256& link) {
+  Query query(database_, "SELECT " LINK_COLUMNS " FROM connect_links WHERE link = ?1", link);
+  return link_row(query);
+}
+
+std::optional<ConnectLink> SqlNetworkReads::connect_link_of_state(const Sha256& state) {
+  Query query(database_, "SELECT " LINK_COLUMNS " FROM connect_links WHERE state = ?1 AND used = 1", state);
+  return link_row(query);
+}
+
+void SqlNetworkWrites::add_connect_link(const ConnectLink& link) {
+  Query(database_, "INSERT INTO connect_links (" LINK_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        link.link, link.source.text(), link.app_practitioner.text(), link.expires_at.microseconds, link.used,
+        link.state, Blob{link.sealed_verifier}, link.state_expires_at.microseconds, link.finished)
+      .run();
+}
+
+void SqlNetworkWrites::save_connect_link(const ConnectLink& link) {
+  Query(database_,
+        "UPDATE connect_links SET used = ?2, state = ?3, sealed_verifier = ?4, state_expires_at = ?5, finished = ?6 "
+        "WHERE link = ?1",
+        link.link, link.used, link.state, Blob{link.sealed_verifier}, link.state_expires_at.microseconds,
+        link.finished)
+      .run();
+}
+
+void SqlNetworkWrites::drop_connect_links(Timestamp expired_before) {
+  Query(database_, "DELETE FROM connect_links WHERE expires_at < ?1 AND state_expires_at < ?1",
+        expired_before.microseconds)
+      .run();
+}
+
+// Readings of the API --------------------------------------------------------------------------------------------------
+
+std::vector<NetworkRun> SqlNetworkReads::runs(std::size_t limit) {
+  Query query(database_, "SELECT " RUN_COLUMNS " FROM network_runs ORDER BY run_key DESC LIMIT ?1", capped(limit));
+  return run_rows(query);
+}
+
+std::optional<NetworkRun> SqlNetworkReads::run(RunKey key) {
+  Query query(database_, "SELECT " RUN_COLUMNS " FROM network_runs WHERE run_key = ?1", key.value);
+  return first(run_rows(query));
+}
+
+std::optional<NetworkRun> SqlNetworkReads::next_run() {
+  Query query(database_, "SELECT " RUN_COLUMNS
+                         " FROM network_runs WHERE state IN ('waiting', 'running') ORDER BY run_key LIMIT 1");
+  return first(run_rows(query));
+}
+
+std::optional<NetworkRun> SqlNetworkReads::last_run(const SourceId& source, const ClinicId& clinic) {
+  Query query(database_,
+              "SELECT " RUN_COLUMNS
+              " FROM network_runs WHERE clinic_id = ?1 AND source = ?2 ORDER BY run_key DESC LIMIT 1",
+              clinic.text(), source.text());
+  return first(run_rows(query));
+}
+
+RunKey SqlNetworkWrites::add_run(const NetworkRun& run) {
+  Query query(database_,
+              "INSERT INTO network_runs (source, app_id, clinic_id, kind, state, reason, since, orders_total, "
+              "orders_read, gaps, started_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+              "RETURNING run_key",
+              run.source.text(), run.app_practitioner.text(), run.clinic.text(), run.kind, run.state, run.reason,
+              run.since.microseconds, run.orders_total, run.orders_read, run.gaps, run.started_at.microseconds,
+              run.finished_at.microseconds);
+  return query.next() ? RunKey{query.integer(0)} : RunKey{};
+}
+
+void SqlNetworkWrites::save_run(const NetworkRun& run) {
+  Query(database_,
+        "UPDATE network_runs SET state = ?2, reason = ?3, orders_total = ?4, orders_read = ?5, gaps = ?6, finished_at "
+        "= ?7 WHERE run_key = ?1",
+        run.key.value, run.state, run.reason, run.orders_total, run.orders_read, run.gaps,
+        run.finished_at.microseconds)
+      .run();
+}
+
+std::vector<PractitionerId> SqlNetworkReads::practitioners_without_clinic(const SourceId& source, std::size_t limit) {
+  Query query(database_,
+              "SELECT DISTINCT practitioner FROM orders WHERE clinic_id = '' AND practitioner <> '' AND source = ?1 "
+              "ORDER BY practitioner LIMIT ?2",
+              source.text(), capped(limit));
+  std::vector<PractitionerId> practitioners;
+  while (query.next()) practitioners.emplace_back(query.text(0));
+  return practitioners;
+}
+
+std::vector<ClinicActivity> SqlNetworkReads::activity() {
+  Query query(database_,
+              "SELECT o.source, o.clinic_id, count(*), min(e.received_at), max(e.received_at) FROM orders o JOIN events "
+              "e ON e.order_key = o.order_key WHERE EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id "
+              "AND c.source = o.source AND c.ended_at IS NULL) GROUP BY o.source, o.clinic_id ORDER BY o.source, "
+              "o.clinic_id");
+  std::vector<ClinicActivity> rows;
+  while (query.next()) {
+    rows.push_back({SourceId(query.text(0)), ClinicId(query.text(1)), query.integer(2), Timestamp{query.integer(3)},
+                    Timestamp{query.integer(4)}});
+  }
+  return rows;
+}
+
+}  // namespace resultsync::store::sql
