@@ -50,8 +50,8 @@ std::map<std::string, std::string> content_of(const std::optional<element>& test
   return content;
 }
 
-// What the digest of a content is made of: each member, and a file by the SHA-256 of its bytes (S4), whether it was sent
-// as text, in base64 or as a link.
+// What the digest of a content is made of: each member, and a file by the SHA-256 of its bytes (S4), whether it was
+// sent as text, in base64 or as a link.
 struct Content {
   std::map<std::string, std::string> members;
   bool pending = false;  // a link that has not been fetched yet
@@ -76,7 +76,7 @@ Content content_by_documents(const std::optional<element>& test, const OrderedTe
     const bool pending = known == documents.end() || known->state == LinkedDocument::State::kPending;
     content.pending = content.pending || pending;
     value = document_value(!pending && known->state == LinkedDocument::State::kFetched ? std::optional(known->sha256)
-                                                                                        : std::nullopt);
+                                                                                       : std::nullopt);
   }
   return content;
 }

@@ -13,8 +13,8 @@
 
 namespace resultsync::orders {
 
-// `body_sha256` is the id of an event that has none; `documents` says what its links led to. Thread-safe. Ids longer than
-// kIdBytesMax (json_body.hpp) count as missing.
+// `body_sha256` is the id of an event that has none; `documents` says what its links led to. Thread-safe. Ids longer
+// than kIdBytesMax (json_body.hpp) count as missing.
 Event decode_event(std::string_view body, const Sha256& body_sha256, const LinkedDocuments& documents = {});
 
 // The order resource and the ordered test's resource as the body has them, as compact JSON, for showing them to an

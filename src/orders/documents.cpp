@@ -173,7 +173,8 @@ std::vector<Link> links_of(std::string_view body) {
     const OrderedTestId id(id_text(member(resource, "id")));
     if (id.empty()) return;
     for_each_link(resource, [&](std::string_view name, std::string_view url) {
-      const bool known = std::ranges::any_of(links, [&](const Link& link) { return link.test == id && link.member == name; });
+      const bool known =
+          std::ranges::any_of(links, [&](const Link& link) { return link.test == id && link.member == name; });
       if (!known) links.push_back({id, std::string(name), std::string(url), name.starts_with("results_")});
     });
   });

@@ -33,8 +33,8 @@ std::string_view sniff_media_type(std::string_view bytes);
 // One link that stands in an ordered test of an event.
 struct Link {
   OrderedTestId test;
-  std::string member;  // "results_pdf"
-  std::string url;     // a secret
+  std::string member;      // "results_pdf"
+  std::string url;         // a secret
   bool is_content = true;  // false for what is no result (the requisition): nothing waits for it
 };
 // All links of a body's ordered tests, in the order of the body. Total.
@@ -55,7 +55,8 @@ struct LinkedDocument {
 using LinkedDocuments = std::vector<LinkedDocument>;  // of one event; a link that is not here is pending
 
 // The body with each link replaced by what is to be shown in its place; a link without an entry reads
-// `document:pending`. So nobody after the event log sees a link, and HL7 that came by link reads like HL7 that was sent.
+// `document:pending`. So nobody after the event log sees a link, and HL7 that came by link reads like HL7 that was
+// sent.
 struct ShownDocument {
   OrderedTestId test;
   std::string member;

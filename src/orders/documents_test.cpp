@@ -92,7 +92,8 @@ TEST(Documents, a_file_is_known_by_its_first_bytes_whatever_it_is_called) {
 TEST(Documents, completing_an_event_gives_the_history_that_knowing_at_once_would_have_given) {
   const auto first = event_with(kHl7);
   const auto waits = event_with("https://lab.example/b", {}, "evt_2", "2026-01-02T10:00:00Z");
-  const auto came = event_with("https://lab.example/b", {known(State::kFetched, "MSH|other")}, "evt_2", "2026-01-02T10:00:00Z");
+  const auto came =
+      event_with("https://lab.example/b", {known(State::kFetched, "MSH|other")}, "evt_2", "2026-01-02T10:00:00Z");
 
   OrderHistory history;
   apply(history, first, {1});
@@ -107,7 +108,8 @@ TEST(Documents, completing_an_event_gives_the_history_that_knowing_at_once_would
   OrderHistory at_once;
   apply(at_once, first, {1});
   apply(at_once, came, {2});
-  EXPECT_EQ(at_once.test(OrderedTestId("ordts_1"))->points.size(), history.test(OrderedTestId("ordts_1"))->points.size());
+  EXPECT_EQ(at_once.test(OrderedTestId("ordts_1"))->points.size(),
+            history.test(OrderedTestId("ordts_1"))->points.size());
   EXPECT_EQ(at_once.test(OrderedTestId("ordts_1"))->points.back().content,
             history.test(OrderedTestId("ordts_1"))->points.back().content);
 }

@@ -57,8 +57,8 @@ class Flags {
 };
 
 // One ordered test as an event shows it. Its *content* is its result members: `date_results_received_from_lab` and
-// everything named `results_…`; null, absent and empty text are the same, and a file counts by its bytes (documents.hpp).
-// What is not content (the requisition, the lab test) belongs to the order.
+// everything named `results_…`; null, absent and empty text are the same, and a file counts by its bytes
+// (documents.hpp). What is not content (the requisition, the lab test) belongs to the order.
 struct OrderedTest {
   OrderedTestId id;
   LabTestId lab_test;        // may be empty

@@ -1,5 +1,5 @@
-// Seals what must not be readable at rest in the views: tokens, documents, verifiers. Each purpose has a key of its own,
-// derived from the master key, so that one kind of sealed bytes never opens as another. Thread-safe.
+// Seals what must not be readable at rest in the views: tokens, documents, verifiers. Each purpose has a key of its
+// own, derived from the master key, so that one kind of sealed bytes never opens as another. Thread-safe.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // What is known of the network beyond its events: the documents that its links led to, the consents that practitioners
-// gave, the links by which they give them, and what was asked of its API. Durable facts: inputs of a rebuild, never made
-// anew by one. Tokens and documents are sealed by whoever writes them (runtime/vault.hpp); here they are bytes.
+// gave, the links by which they give them, and what was asked of its API. Durable facts: inputs of a rebuild, never
+// made anew by one. Tokens and documents are sealed by whoever writes them (runtime/vault.hpp); here they are bytes.
 //
 // Part of the same transaction as the rest of the views (views.hpp); errors are sticky.
 #pragma once
@@ -39,8 +39,8 @@ struct DocumentUse {
   Sha256 link;             // of the address, which is a secret and stands in the event only
   bool is_content = true;  // a result waits for it
   orders::LinkedDocument::State state = orders::LinkedDocument::State::kPending;
-  bool open = true;  // it is still tried
-  Sha256 document;   // kFetched
+  bool open = true;    // it is still tried
+  Sha256 document;     // kFetched
   std::string reason;  // of the last attempt that failed: "timeout", "http_403" …; empty without one
   int tries = 0;
   Timestamp received_at;
@@ -75,8 +75,8 @@ struct Authorization {
   PractitionerId vendor_practitioner;
   ClinicId clinic;
   ConsentState state = ConsentState::kConnected;
-  std::string reason;           // an error code; empty where all is well
-  std::string sealed_access;    // empty once they are worth nothing
+  std::string reason;         // an error code; empty where all is well
+  std::string sealed_access;  // empty once they are worth nothing
   std::string sealed_refresh;
   std::string sealed_previous;  // the refresh token before: kept until the newer one has worked
   Timestamp expires_at;         // of the access token
@@ -92,8 +92,8 @@ struct ConnectLink {
   SourceId source;
   AppPractitionerId app_practitioner;
   Timestamp expires_at;
-  bool used = false;       // it led to the consent page
-  Sha256 state;            // OAuth's `state`; zeros before it was used
+  bool used = false;            // it led to the consent page
+  Sha256 state;                 // OAuth's `state`; zeros before it was used
   std::string sealed_verifier;  // PKCE
   Timestamp state_expires_at;
   bool finished = false;  // the callback came
@@ -158,7 +158,7 @@ class NetworkReads {
 class NetworkWrites {
  public:
   virtual ~NetworkWrites() = default;
-  virtual void save_use(const DocumentUse& use) = 0;  // adds or replaces it
+  virtual void save_use(const DocumentUse& use) = 0;           // adds or replaces it
   virtual void add_document(const DocumentRow& document) = 0;  // nothing, if it is there already
   virtual void note_told_missing(OrderKey order, const OrderedTestId& test, int version) = 0;
 

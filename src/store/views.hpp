@@ -38,7 +38,7 @@ using EntryKey = Key<struct EntryKeyTag>;
 using PractitionerKey = Key<struct PractitionerKeyTag>;
 using ConnectionKey = Key<struct ConnectionKeyTag>;
 
-class NetworkReads;   // network.hpp
+class NetworkReads;  // network.hpp
 class NetworkWrites;
 
 // What became of an event.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "orders/decode.hpp"
+#include "store/network.hpp"
+#include "sync/documents.hpp"
 
 namespace resultsync::sync {
 namespace {
@@ -30,6 +32,12 @@ void add_receipt(store::ViewsTransaction& transaction, const store::EventRow& ev
   transaction.set_flags(event.record, flags);
 }
 
+bool is_reconciled(const store::Record& record) {
+  return std::ranges::any_of(record.headers, [](const store::KeptHeader& header) {
+    return header.name == kOriginHeader && header.value == kReconciled;
+  });
+}
+
 store::EventRow event_row(const orders::Event& event, const store::StoredRecord& stored) {
   store::EventRow row;
   row.record = stored.sequence;
@@ -54,8 +62,8 @@ std::size_t match_again(store::ViewsTransaction& transaction, const SourceId& so
   return items;
 }
 
-std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::Event& event, store::EventRow row,
-                            const ApplyOptions& options, Timestamp now) {
+std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::Event& event, std::string_view body,
+                            store::EventRow row, const ApplyOptions& options, Timestamp now) {
   const Moment moment{now, row.record};
   std::vector<PractitionerId> learned;
   for (const auto& fact : event.practitioners) {
@@ -93,6 +101,7 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
       row.outcome = merged.connected ? store::Outcome::kSynced : store::Outcome::kWaiting;
       transaction.add_event(row);
     }
+    if (options.issue) note_links(transaction, row, body);
   }
   for (const auto& practitioner : learned) items += match_again(transaction, row.source, practitioner, moment);
   return items;
@@ -115,29 +124,55 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
     referred_body = std::move(referred->record.body);
     body = referred_body;
   }
-  orders::Event event = orders::decode_event(body, record.body_sha256);
+  std::string common;
+  if (options.common_form) {
+    common = options.common_form(record.source, body);
+    body = common;
+  }
+  // Only a rebuild knows of documents here: they are facts, found by a link of an event that was applied before.
+  const auto facts = options.issue ? orders::LinkedDocuments{}
+                                   : store::facts_of(transaction.read().network().uses_of(stored.sequence));
+  orders::Event event = orders::decode_event(body, record.body_sha256, facts);
   if (record.stale) event.flags.set(Flag::kStale);
+  if (is_reconciled(record)) event.flags.set(Flag::kReconciled);
   if (const auto known = transaction.read().event(record.source, event.key.id)) {
     add_receipt(transaction, *known, stored);
     return 0;
   }
-  return apply_new_event(transaction, event, event_row(event, stored), options, now);
+  return apply_new_event(transaction, event, body, event_row(event, stored), options, now);
 }
 
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
                     bool issue, Moment moment) {
   const orders::Change change = orders::apply(order.history, input.event, input.record);
   order.row.updated_at = std::max(order.row.updated_at, input.received_at);
-  transaction.add_to_history(order, input.event.key, change);
+  if (!issue) {
+    transaction.add_to_history(order, input.event.key, change);
+    return settle_and_issue(transaction, order, {}, moment);
+  }
+  return tell_change(transaction, order, input.event.key, change, moment);
+}
+
+Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,
+                    const orders::Change& change, Moment moment) {
+  transaction.add_to_history(order, key, change);
   std::vector<store::Entry> fresh;
-  if (issue) {
-    for (const auto& notice : change.notices) {
-      store::Entry entry{{}, order.row.key, notice};
-      entry.key = transaction.add_entry(entry);
-      fresh.push_back(std::move(entry));
-    }
+  for (const auto& notice : change.notices) {
+    store::Entry entry{{}, order.row.key, notice};
+    entry.key = transaction.add_entry(entry);
+    fresh.push_back(std::move(entry));
   }
   return settle_and_issue(transaction, order, fresh, moment);
+}
+
+void note_if_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order,
+                     const orders::LinkedDocuments& facts, const orders::Notice& notice, Sequence record) {
+  if (notice.kind != orders::Notice::Kind::kResult || notice.record != record) return;
+  const bool missing = std::ranges::any_of(facts, [&](const orders::LinkedDocument& fact) {
+    return fact.test == notice.test && fact.state == orders::LinkedDocument::State::kMissing &&
+           fact.member.starts_with("results_");
+  });
+  if (missing) transaction.network().note_told_missing(order.row.key, notice.test, notice.version);
 }
 
 }  // namespace resultsync::sync

@@ -1,19 +1,31 @@
 // One record of the log → its effects on the views, inside the caller's transaction.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "orders/documents.hpp"
 #include "store/event_log.hpp"
 #include "store/views.hpp"
 #include "sync/issue.hpp"
 
 namespace resultsync::sync {
 
+// A body as its source sent it → the same in the form that decode.hpp reads (vendors/). Empty: bodies are in it
+// already.
+using CommonForm = std::function<std::string(const SourceId& source, std::string_view body)>;
+inline std::string in_common_form(const CommonForm& form, const SourceId& source, std::string body) {
+  return form ? form(source, body) : std::move(body);
+}
+
 struct ApplyOptions {
   std::map<SourceId, std::vector<std::string>> result_types;  // a source that is not here has "order.new_result"
   // False while rebuilding: nothing that was handed out is issued again.
   bool issue = true;
+  CommonForm common_form = {};
 };
 
 // Applies the next record. The number of feed items it issued, or why the log could not be read.
@@ -30,5 +42,18 @@ struct MergeInput {
 };
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
                     bool issue, Moment moment);
+
+// Writes what an event of that key changed of the order's history, and gives the entries it makes to whoever is to be
+// told.
+Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,
+                    const orders::Change& change, Moment moment);
+
+// A version that is told while a document of it cannot be had is remembered as such: it is shown so for ever (S3).
+void note_if_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order,
+                     const orders::LinkedDocuments& facts, const orders::Notice& notice, Sequence record);
+
+// The header of a record whose event never came: it was read from the network's API.
+inline constexpr std::string_view kOriginHeader = "resultsync-origin";
+inline constexpr std::string_view kReconciled = "reconciled";
 
 }  // namespace resultsync::sync

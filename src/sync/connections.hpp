@@ -5,6 +5,7 @@
 #include "base/result.hpp"
 #include "store/event_log.hpp"
 #include "store/views.hpp"
+#include "sync/apply.hpp"
 
 namespace resultsync::sync {
 
@@ -35,8 +36,8 @@ struct DisconnectRequest {
 };
 Result<std::size_t> disconnect(store::Views& views, const DisconnectRequest& request, Timestamp now);
 
-// An operator says which clinic the order of a waiting event belongs to. Everything that waited for it is synced, once
-// (S6). Errors: `not_found`, `not_waiting`.
+// `log` gives bodies as they arrived. An operator says which clinic the order of a waiting event belongs to. Everything
+// that waited for it is synced, once (S6). Errors: `not_found`, `not_waiting`.
 struct Matched {
   OrderId order;
   ClinicId clinic;
@@ -44,6 +45,6 @@ struct Matched {
   bool nobody_connected = false;  // the clinic is settled now, but nobody is connected to it yet
 };
 Result<Matched> match(store::Views& views, const store::EventLog& log, const SourceId& source, const EventId& event,
-                      const ClinicId& clinic, Timestamp now);
+                      const ClinicId& clinic, Timestamp now, const CommonForm& common_form = {});
 
 }  // namespace resultsync::sync

@@ -62,7 +62,9 @@ Result<bool> Sync::apply_records() {
   if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
   for (const auto& record : *records) {
-    auto issued = apply_record(*transaction, log_, record, {options_.result_types}, clock_.now());
+    auto issued =
+        apply_record(*transaction, log_, record,
+                     {.result_types = options_.result_types, .common_form = options_.common_form}, clock_.now());
     if (!issued) return forward_error(std::move(issued));
     items += *issued;
   }
@@ -76,6 +78,7 @@ Result<bool> Sync::apply_records() {
   items_issued_.add(static_cast<double>(items));
   lag_records_.set(static_cast<double>(log_.end().value - last.value));
   if (items > 0 && feed_listener_) feed_listener_();
+  if (applied_listener_) applied_listener_();
   return true;
 }
 

@@ -17,12 +17,14 @@
 #include "runtime/metrics.hpp"
 #include "store/event_log.hpp"
 #include "store/views.hpp"
+#include "sync/apply.hpp"
 
 namespace resultsync::sync {
 
 struct SyncOptions {
   // The event types that carry results, per source; others are kept and marked `unknown_type`.
   std::map<SourceId, std::vector<std::string>> result_types;
+  CommonForm common_form = {};
   // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
   // many events.
   store::ReadLimits batch{8192, 32 * 1024 * 1024};
@@ -51,6 +53,10 @@ class Sync {
   // Called after every commit that issued feed items, on the sync thread; must not block. Set it before start().
   void on_feed(std::function<void()> listener) { feed_listener_ = std::move(listener); }
 
+  // Called after every commit of records, on the sync thread: there may be links to fetch. Must not block; set it
+  // before start().
+  void on_applied(std::function<void()> listener) { applied_listener_ = std::move(listener); }
+
   // The last record whose effects are committed. Any thread.
   [[nodiscard]] Sequence applied() const { return Sequence{applied_.load()}; }
 
@@ -68,6 +74,7 @@ class Sync {
   runtime::Gauge lag_records_;
   runtime::Histogram commit_seconds_;
   std::function<void()> feed_listener_;
+  std::function<void()> applied_listener_;
   std::function<void(const Error&)> on_failure_;
   std::atomic<std::uint64_t> applied_{0};
 

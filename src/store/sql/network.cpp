@@ -27,7 +27,7 @@ constexpr std::array kStates{State::kPending, State::kFetched, State::kMissing};
 constexpr std::array kConsents{ConsentState::kConnected, ConsentState::kNeedsConsent, ConsentState::kRevoked,
                                ConsentState::kFailing};
 
-#define USE_COLUMNS                                                                                              \
+#define USE_COLUMNS                                                                                                 \
   "record, test_id, member, source, order_key, link, is_content, state, open, sha256, reason, tries, received_at, " \
   "next_try_at"
 
@@ -58,8 +58,8 @@ DocumentRow document_row(const Query& query) {
   return {query.digest(0), query.text(1), query.integer(2), SourceId(query.text(3)), Timestamp{query.integer(4)}, {}};
 }
 
-#define AUTHORIZATION_COLUMNS                                                                                 \
-  "authorization_key, source, app_id, vendor_practitioner, clinic_id, state, reason, sealed_access, "         \
+#define AUTHORIZATION_COLUMNS                                                                         \
+  "authorization_key, source, app_id, vendor_practitioner, clinic_id, state, reason, sealed_access, " \
   "sealed_refresh, sealed_previous, expires_at, lease_owner, lease_until, created_at, updated_at"
 
 std::vector<Authorization> authorization_rows(Query& query) {
@@ -109,8 +109,8 @@ std::optional<ConnectLink> link_row(Query& query) {
   return link;
 }
 
-#define RUN_COLUMNS                                                                                        \
-  "run_key, source, app_id, clinic_id, kind, state, reason, since, orders_total, orders_read, gaps, "      \
+#define RUN_COLUMNS                                                                                   \
+  "run_key, source, app_id, clinic_id, kind, state, reason, since, orders_total, orders_read, gaps, " \
   "started_at, finished_at"
 
 std::vector<NetworkRun> run_rows(Query& query) {
@@ -207,8 +207,8 @@ void SqlNetworkWrites::save_use(const DocumentUse& use) {
         "DO UPDATE SET link = excluded.link, state = excluded.state, open = excluded.open, sha256 = excluded.sha256, "
         "reason = excluded.reason, tries = excluded.tries, next_try_at = excluded.next_try_at",
         as_number(use.record), use.test.text(), use.member, use.source.text(), use.order.value, use.link,
-        use.is_content, name_of(use.state), use.open, use.document, use.reason, use.tries,
-        use.received_at.microseconds, use.next_try_at.microseconds)
+        use.is_content, name_of(use.state), use.open, use.document, use.reason, use.tries, use.received_at.microseconds,
+        use.next_try_at.microseconds)
       .run();
 }
 
@@ -216,8 +216,8 @@ void SqlNetworkWrites::add_document(const DocumentRow& document) {
   Query(database_,
         "INSERT INTO documents (sha256, media_type, bytes, source, fetched_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
         "ON CONFLICT DO NOTHING",
-        document.sha256, document.media_type, document.bytes, document.source.text(),
-        document.fetched_at.microseconds, Blob{document.sealed})
+        document.sha256, document.media_type, document.bytes, document.source.text(), document.fetched_at.microseconds,
+        Blob{document.sealed})
       .run();
 }
 
@@ -303,8 +303,7 @@ void SqlNetworkWrites::save_connect_link(const ConnectLink& link) {
   Query(database_,
         "UPDATE connect_links SET used = ?2, state = ?3, sealed_verifier = ?4, state_expires_at = ?5, finished = ?6 "
         "WHERE link = ?1",
-        link.link, link.used, link.state, Blob{link.sealed_verifier}, link.state_expires_at.microseconds,
-        link.finished)
+        link.link, link.used, link.state, Blob{link.sealed_verifier}, link.state_expires_at.microseconds, link.finished)
       .run();
 }
 
@@ -314,7 +313,8 @@ void SqlNetworkWrites::drop_connect_links(Timestamp expired_before) {
       .run();
 }
 
-// Readings of the API --------------------------------------------------------------------------------------------------
+// Readings of the API
+// --------------------------------------------------------------------------------------------------
 
 std::vector<NetworkRun> SqlNetworkReads::runs(std::size_t limit) {
   Query query(database_, "SELECT " RUN_COLUMNS " FROM network_runs ORDER BY run_key DESC LIMIT ?1", capped(limit));
@@ -355,8 +355,7 @@ void SqlNetworkWrites::save_run(const NetworkRun& run) {
   Query(database_,
         "UPDATE network_runs SET state = ?2, reason = ?3, orders_total = ?4, orders_read = ?5, gaps = ?6, finished_at "
         "= ?7 WHERE run_key = ?1",
-        run.key.value, run.state, run.reason, run.orders_total, run.orders_read, run.gaps,
-        run.finished_at.microseconds)
+        run.key.value, run.state, run.reason, run.orders_total, run.orders_read, run.gaps, run.finished_at.microseconds)
       .run();
 }
 
@@ -371,11 +370,12 @@ std::vector<PractitionerId> SqlNetworkReads::practitioners_without_clinic(const 
 }
 
 std::vector<ClinicActivity> SqlNetworkReads::activity() {
-  Query query(database_,
-              "SELECT o.source, o.clinic_id, count(*), min(e.received_at), max(e.received_at) FROM orders o JOIN events "
-              "e ON e.order_key = o.order_key WHERE EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id "
-              "AND c.source = o.source AND c.ended_at IS NULL) GROUP BY o.source, o.clinic_id ORDER BY o.source, "
-              "o.clinic_id");
+  Query query(
+      database_,
+      "SELECT o.source, o.clinic_id, count(*), min(e.received_at), max(e.received_at) FROM orders o JOIN events "
+      "e ON e.order_key = o.order_key WHERE EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id "
+      "AND c.source = o.source AND c.ended_at IS NULL) GROUP BY o.source, o.clinic_id ORDER BY o.source, "
+      "o.clinic_id");
   std::vector<ClinicActivity> rows;
   while (query.next()) {
     rows.push_back({SourceId(query.text(0)), ClinicId(query.text(1)), query.integer(2), Timestamp{query.integer(3)},

@@ -448,9 +448,11 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
   for (const auto& test : order.history.tests) {
     for (const auto& point : test.points) {
       if (point.key != event_key) continue;
-      Query(database_, "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_key, test_id, created_at, event_id) DO UPDATE SET content = excluded.content, has_content = excluded.has_content", key, test.id.text(),
-            point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.content,
-            point.has_content)
+      Query(database_,
+            "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_key, test_id, created_at, "
+            "event_id) DO UPDATE SET content = excluded.content, has_content = excluded.has_content",
+            key, test.id.text(), point.key.created_at.microseconds, point.key.id.text(), number(point.record),
+            point.content, point.has_content)
           .run();
     }
   }
