@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ struct Request {
   [[nodiscard]] std::size_t query_count(std::string_view name) const;
 };
 
+class BodyStream;  // body_stream.hpp
+
 // Content-Length, Transfer-Encoding, Connection and Date are the server's: those among `headers` are left out. HEAD,
 // 204 and 304 are sent without the body; a status below 200 becomes 500.
 struct Response {
@@ -57,6 +60,8 @@ struct Response {
   std::vector<Header> headers = {};               // further ones; set_header() refuses CR, LF and NUL
   std::string body = {};
   bool close = false;  // close the connection after this answer
+  // In the place of `body`: an answer that goes on until its writer ends it. Shared with that writer.
+  std::shared_ptr<BodyStream> stream = nullptr;
 
   // Adds a header; one whose name is not a token is left out. A value that could break the framing is dropped with its
   // name kept and the value `invalid`.

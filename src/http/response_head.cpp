@@ -24,26 +24,48 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(name).append(": ").append(is_field_value(value) ? value : std::string_view("invalid")).append("\r\n");
 }
 
-}  // namespace
-
-void append_response_head(std::string& out, const Response& response, Persistence persistence, std::string_view date) {
-  const int status = final_status(response.status);
+void append_status_line(std::string& out, int status, std::string_view date) {
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<std::size_t>(status));
   out.append(" ").append(reason_phrase(status)).append("\r\n");
   if (!date.empty()) out.append("Date: ").append(date).append("\r\n");
+}
+
+void append_further_fields(std::string& out, const Response& response) {
+  for (const Header& field : response.headers) {
+    if (is_token(field.name) && !belongs_to_framing(field.name)) append_field(out, field.name, field.value);
+  }
+}
+
+}  // namespace
+
+void append_response_head(std::string& out, const Response& response, Persistence persistence, std::string_view date) {
+  const int status = final_status(response.status);
+  append_status_line(out, status, date);
   if (status_has_body(status)) {
     if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
     out.append("Content-Length: ");
     append_number(out, response.body.size());
     out.append("\r\n");
   }
-  for (const Header& field : response.headers) {
-    if (is_token(field.name) && !belongs_to_framing(field.name)) append_field(out, field.name, field.value);
-  }
+  append_further_fields(out, response);
   if (persistence == Persistence::kClose) out.append("Connection: close\r\n");
   if (persistence == Persistence::kKeepAliveHttp10) out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
+}
+
+void append_stream_head(std::string& out, const Response& response, bool chunked, std::string_view date) {
+  append_status_line(out, final_status(response.status), date);
+  if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
+  append_further_fields(out, response);
+  if (chunked) out.append("Transfer-Encoding: chunked\r\n");
+  out.append("Connection: close\r\n\r\n");
+}
+
+void append_chunk(std::string& out, std::string_view bytes) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), bytes.size(), 16);
+  out.append(digits.data(), end.ptr).append("\r\n").append(bytes).append("\r\n");
 }
 
 int final_status(int status) {

@@ -112,8 +112,9 @@ Result<std::vector<Descriptor>> bind_all(tcp::endpoint& endpoint, unsigned count
 class ListeningServer final : public Server {
  public:
   ListeningServer(ServerOptions options, Handler handler, const tcp::endpoint& endpoint,
-                  std::vector<Descriptor> sockets)
+                  std::vector<Descriptor> sockets, std::shared_ptr<TlsContext> tls)
       : endpoint_(endpoint) {
+    listener_.tls = std::move(tls);
     listener_.budget = std::make_shared<BodyBudget>(options.body_bytes_in_flight_max);
     listener_.options = std::move(options);
     listener_.handler = std::move(handler);
@@ -127,6 +128,13 @@ class ListeningServer final : public Server {
   [[nodiscard]] std::string address() const override { return describe(endpoint_); }
   [[nodiscard]] std::size_t connections() const override {
     return listener_.connections.load(std::memory_order_relaxed);
+  }
+  Result<void> reload_tls() override {
+    if (!listener_.options.tls) return {};
+    auto tls = server_tls(listener_.options.tls->certificate, listener_.options.tls->key);
+    if (!tls) return forward_error(std::move(tls));
+    listener_.tls = std::move(*tls);
+    return {};
   }
   void stop(std::chrono::milliseconds patience) override {
     for (const auto& loop : loops_) loop->begin_stop(patience);
@@ -144,9 +152,16 @@ class ListeningServer final : public Server {
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler handler) {
   auto endpoint = parse_address(options.address);
   if (!endpoint) return forward_error(std::move(endpoint));
+  std::shared_ptr<TlsContext> tls;
+  if (options.tls) {
+    auto made = server_tls(options.tls->certificate, options.tls->key);
+    if (!made) return forward_error(std::move(made));
+    tls = std::move(*made);
+  }
   auto sockets = bind_all(*endpoint, std::max(1U, options.threads));
   if (!sockets) return forward_error(std::move(sockets));
-  return std::make_unique<ListeningServer>(std::move(options), std::move(handler), *endpoint, std::move(*sockets));
+  return std::make_unique<ListeningServer>(std::move(options), std::move(handler), *endpoint, std::move(*sockets),
+                                           std::move(tls));
 }
 
 }  // namespace resultsync::http

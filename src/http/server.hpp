@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -15,6 +16,12 @@ namespace resultsync::http {
 
 // What a refused request was refused for; counted by the owner of the listener (metrics), never logged with content.
 enum class Refusal { kBadFraming, kHeaderTooLarge, kBodyTooLarge, kTimeout, kOverloaded, kTooManyConnections };
+
+// PEM files: the certificate with its chain, the server's own first, and its private key.
+struct TlsFiles {
+  std::string certificate;
+  std::string key;
+};
 
 // Every limit has an answer for whoever passes it. Deadlines are looked at once a second, so each may pass up to a
 // second late.
@@ -36,6 +43,9 @@ struct ServerOptions {
   std::chrono::seconds idle_timeout{75};   // between requests of a connection; then closed without a word
   std::chrono::seconds write_timeout{30};  // for the client to take an answer, plus what that rate allows for
 
+  // TLS 1.2 and later; the handshake is part of head_timeout. Nothing: plain.
+  std::optional<TlsFiles> tls = {};
+
   std::function<void(Refusal)> on_refusal = {};  // may be empty; called on an event-loop thread
 };
 
@@ -43,15 +53,19 @@ struct ServerOptions {
 // handler's, once.
 class Server {
  public:
-  // Binds and listens, then serves until stop(). Errors: `address_in_use`, `bad_address`, `listen_failed`.
+  // Binds and listens, then serves until stop(). Errors: `address_in_use`, `bad_address`, `listen_failed`,
+  // `bad_certificate`.
   static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler);
 
   virtual ~Server() = default;  // stops without waiting for requests in flight
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   [[nodiscard]] virtual std::string address() const = 0;  // "127.0.0.1:8080" with the real port
   [[nodiscard]] virtual std::size_t connections() const = 0;
-  // Stops accepting, answers what is in flight (with `Connection: close`), closes idle connections, and joins its
-  // threads; after `patience` it closes whatever is left (P2).
+  // Reads the certificate's files again: connections from now on use what is there, those that are open go on with what
+  // they have. Where that fails, nothing changes. Any thread. Errors: `bad_certificate`.
+  virtual Result<void> reload_tls() = 0;
+  // Stops accepting, ends streamed answers, answers what is in flight (with `Connection: close`), closes idle
+  // connections, and joins its threads; after `patience` it closes whatever is left (P2).
   virtual void stop(std::chrono::milliseconds patience) = 0;
 };
 

@@ -21,6 +21,10 @@ constexpr std::chrono::seconds kCoolAfter{1};         // the buffer of an idle c
 // not read yet (RFC 9112 §9.6); but not for ever.
 constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kLingerBytesMax = 64 * 1024 * 1024;
+// What a client may say while an answer streams to it (the next request, which is never read).
+constexpr std::size_t kWatchBytes = 1024;
+constexpr std::size_t kWatchedBytesMax = 64 * 1024;
+constexpr std::size_t kOneRecordBytes = 16 * 1024 - 1024;  // of a TLS record, with room for the head
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 Response overloaded(std::string_view code, std::string_view title) {
@@ -86,16 +90,24 @@ ReadBuffer::Space ReadBuffer::space() {
   return {bytes_.get() + end_, capacity_ - end_};
 }
 
-ServerConnection::ServerConnection(Loop& loop, std::uint64_t id, tcp::socket socket, std::string peer)
-    : loop_(loop), id_(id), socket_(std::move(socket)), peer_(std::move(peer)) {}
+ServerConnection::ServerConnection(Loop& loop, std::uint64_t id, Transport transport, std::string peer)
+    : loop_(loop), id_(id), transport_(std::move(transport)), peer_(std::move(peer)) {}
 
 void ServerConnection::start() {
   deadline_ = std::chrono::steady_clock::now() + loop_.listener().options.head_timeout;
   head_timed_ = true;
-  read();
+  if (!transport_.is_tls()) return read();
+  phase_ = Phase::kHandshake;
+  transport_.handshake([self = shared_from_this()](const error_code& error) {
+    if (self->phase_ != Phase::kHandshake) return;
+    if (error) return self->close();
+    self->phase_ = Phase::kHead;
+    self->read();
+  });
 }
 
 void ServerConnection::turn_away() {
+  if (transport_.is_tls()) return close();  // a handshake only to say no is what a flood would like us to do
   refuse(Refusal::kTooManyConnections,
          overloaded("too_many_connections", "The service has as many connections as it can hold."));
 }
@@ -106,18 +118,23 @@ void ServerConnection::answer(std::uint64_t request, Response response) {
 }
 
 void ServerConnection::begin_drain() {
-  const bool nothing_asked = phase_ == Phase::kIdle || (phase_ == Phase::kHead && input_.unread().empty());
+  if (phase_ == Phase::kStreaming) {
+    streaming_->stream->end();
+    return pump();
+  }
+  const bool nothing_asked =
+      phase_ == Phase::kIdle || phase_ == Phase::kHandshake || (phase_ == Phase::kHead && input_.unread().empty());
   if (!nothing_asked) return;
-  error_code error;
-  if (socket_.available(error) == 0 || error) close();  // else a request has arrived, and is still answered
+  if (!transport_.has_unread()) close();  // else a request has arrived, and is still answered
 }
 
 void ServerConnection::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
-  error_code ignored;
-  socket_.close(ignored);
-  loop_.forget(id_);
+  transport_.close();
+  const auto stream = streaming_ ? streaming_->stream : nullptr;
+  loop_.forget(id_);  // may be the end of this connection
+  if (stream) stream->gone();
 }
 
 bool ServerConnection::is_late(SteadyTime now) const {
@@ -130,8 +147,10 @@ void ServerConnection::end_late() {
     case Phase::kBody:
       refuse(Refusal::kTimeout, problem(408, "request_timeout", "The request did not arrive in time."));
       break;
+    case Phase::kHandshake:
     case Phase::kIdle:
     case Phase::kWriting:
+    case Phase::kStreaming:
     case Phase::kLingering:
       close();
       break;
@@ -145,8 +164,7 @@ bool ServerConnection::cool(SteadyTime now) {
   if (phase_ != Phase::kIdle || !reading_ || waiting_ || cooling_) return false;
   if (now < deadline_ - loop_.listener().options.idle_timeout + kCoolAfter) return false;
   cooling_ = true;
-  error_code ignored;
-  socket_.cancel(ignored);  // received() goes on from there
+  transport_.cancel();  // received() goes on from there
   return true;
 }
 
@@ -168,8 +186,10 @@ bool ServerConnection::step() {
       return take_head();
     case Phase::kBody:
       return take_body();
+    case Phase::kHandshake:
     case Phase::kHandling:
     case Phase::kWriting:
+    case Phase::kStreaming:
     case Phase::kLingering:
     case Phase::kClosed:
       return false;
@@ -213,6 +233,7 @@ bool ServerConnection::take_head() {
 bool ServerConnection::begin_body(const RequestHead& head) {
   incoming_ = std::make_unique<Incoming>();
   incoming_->head_request = head.method == "HEAD";
+  incoming_->http_1_0 = head.http_1_0;
   incoming_->persistence = !head.keep_alive ? Persistence::kClose
                            : head.http_1_0  ? Persistence::kKeepAliveHttp10
                                             : Persistence::kKeepAlive;
@@ -243,7 +264,7 @@ bool ServerConnection::begin_body(const RequestHead& head) {
   if (head.body == BodyFraming::kContentLength && !make_room(1)) return false;
   if (head.expectation == Expectation::kContinue && head.body != BodyFraming::kNone) {
     error_code error;
-    if (socket_.write_some(asio::buffer(kContinue), error) != kContinue.size()) {
+    if (transport_.write_some({asio::buffer(kContinue), {}}, error) != kContinue.size()) {
       close();  // a client that lets 25 bytes wait does not read
       return false;
     }
@@ -342,13 +363,18 @@ bool ServerConnection::write(Response response) {
 
   std::string& head = loop_.head_buffer();
   head.clear();
-  append_response_head(head, response, persistence, loop_.date());
   const bool with_body = status_has_body(final_status(response.status)) && !(incoming_ && incoming_->head_request);
+  if (response.stream && with_body) return begin_stream(response);
+  if (response.stream) response.stream->gone();
+  append_response_head(head, response, persistence, loop_.date());
   if (!with_body) response.body.clear();
+  if (transport_.is_tls() && response.body.size() <= kOneRecordBytes) {
+    head.append(std::exchange(response.body, {}));  // TLS would make two records of them, and two system calls
+  }
 
-  const std::array<asio::const_buffer, 2> buffers{asio::buffer(head), asio::buffer(response.body)};
+  const Transport::Buffers buffers{asio::buffer(head), asio::buffer(response.body)};
   error_code error;
-  const std::size_t written = socket_.write_some(buffers, error);
+  const std::size_t written = transport_.write_some(buffers, error);
   if (error && error != asio::error::would_block) {
     close();
     return false;
@@ -368,14 +394,98 @@ void ServerConnection::write_rest() {
   }
   deadline_ = deadline_of_transfer(outgoing_->start, loop_.listener().options.write_timeout, outgoing_->written);
   const std::size_t of_head = std::min(outgoing_->written, outgoing_->head.size());
-  const std::array<asio::const_buffer, 2> buffers{asio::buffer(outgoing_->head) + of_head,
-                                                  asio::buffer(outgoing_->body) + (outgoing_->written - of_head)};
-  socket_.async_write_some(buffers, [self = shared_from_this()](const error_code& error, std::size_t count) {
+  const Transport::Buffers buffers{asio::buffer(outgoing_->head) + of_head,
+                                   asio::buffer(outgoing_->body) + (outgoing_->written - of_head)};
+  transport_.async_write_some(buffers, [self = shared_from_this()](const error_code& error, std::size_t count) {
     if (self->phase_ == Phase::kClosed) return;
     if (error) return self->close();
     self->outgoing_->written += count;
     self->write_rest();
   });
+}
+
+// The head of a streamed answer, and from then on what its writer gives. Always the last answer of its connection.
+bool ServerConnection::begin_stream(Response& response) {
+  phase_ = Phase::kStreaming;
+  deadline_ = SteadyTime::max();
+  streaming_ = std::make_unique<Streaming>();
+  streaming_->stream = std::move(response.stream);
+  streaming_->chunked = incoming_ && !incoming_->http_1_0;
+  append_stream_head(streaming_->out, response, streaming_->chunked, loop_.date());
+  if (incoming_) incoming_->share.release();
+  streaming_->stream->attach(loop_.mailbox(), id_);
+  watch();
+  pump();
+  return false;
+}
+
+void ServerConnection::stream_grew() {
+  if (phase_ == Phase::kStreaming) pump();
+}
+
+// Sends what there is; comes back when the socket takes more, or when there is more.
+void ServerConnection::pump() {
+  Streaming& streaming = *streaming_;
+  if (streaming.writing) return;
+  while (true) {
+    if (streaming.written == streaming.out.size() && !refill()) return;
+    error_code error;
+    const Transport::Buffers buffers{asio::buffer(streaming.out) + streaming.written, {}};
+    const std::size_t count = transport_.write_some(buffers, error);
+    streaming.written += count;
+    if (error == asio::error::would_block) break;
+    if (error) return close();
+  }
+  streaming.writing = true;
+  deadline_ = std::chrono::steady_clock::now() + loop_.listener().options.write_timeout;
+  const Transport::Buffers buffers{asio::buffer(streaming.out) + streaming.written, {}};
+  transport_.async_write_some(buffers, [self = shared_from_this()](const error_code& error, std::size_t count) {
+    if (self->phase_ != Phase::kStreaming) return;
+    if (error) return self->close();
+    self->streaming_->writing = false;
+    self->streaming_->written += count;
+    self->pump();
+  });
+}
+
+// Takes the next piece from the writer; false if there is none yet, or the answer is whole.
+bool ServerConnection::refill() {
+  Streaming& streaming = *streaming_;
+  deadline_ = SteadyTime::max();
+  if (streaming.last) {
+    streaming.stream->gone();
+    linger();
+    return false;
+  }
+  if (!streaming.out.empty()) {
+    streaming.out.clear();
+    streaming.written = 0;
+    const auto keep = shared_from_this();
+    streaming.stream->sent();
+  }
+  BodyStream::Taken taken = streaming.stream->take();
+  streaming.last = taken.ended;
+  if (!streaming.chunked) {
+    streaming.out = std::move(taken.bytes);
+  } else {
+    if (!taken.bytes.empty()) append_chunk(streaming.out, taken.bytes);
+    if (taken.ended) streaming.out.append("0\r\n\r\n");
+  }
+  return !streaming.out.empty() || (streaming.last && refill());
+}
+
+// While an answer streams, its client has nothing to say but that it goes.
+void ServerConnection::watch() {
+  if (reading_) return;
+  reading_ = true;
+  input_.allocate(loop_.listener().options.head_bytes_max);
+  input_.clear();
+  const ReadBuffer::Space space = input_.space();
+  transport_.async_read_some(asio::buffer(space.data, std::min(space.size, kWatchBytes)),
+                             [self = shared_from_this()](const error_code& error, std::size_t count) {
+                               self->reading_ = false;
+                               self->received(error, count);
+                             });
 }
 
 // True if the connection may go on with its next request.
@@ -392,7 +502,7 @@ bool ServerConnection::finish_answer() {
 
 bool ServerConnection::linger() {
   error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  transport_.shutdown_send(error);
   if (error) {
     close();
     return false;
@@ -438,17 +548,17 @@ void ServerConnection::read() {
 
 void ServerConnection::read_into(ReadBuffer::Space space) {
   reading_ = true;
-  socket_.async_read_some(asio::buffer(space.data, space.size),
-                          [self = shared_from_this()](const error_code& error, std::size_t count) {
-                            self->reading_ = false;
-                            self->received(error, count);
-                          });
+  transport_.async_read_some(asio::buffer(space.data, space.size),
+                             [self = shared_from_this()](const error_code& error, std::size_t count) {
+                               self->reading_ = false;
+                               self->received(error, count);
+                             });
 }
 
 // Costs one system call more than a read, and no memory: for connections that may stay silent.
 void ServerConnection::wait_until_readable() {
   reading_ = waiting_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code& error) {
+  transport_.async_wait_readable([self = shared_from_this()](const error_code& error) {
     self->reading_ = self->waiting_ = false;
     if (self->phase_ == Phase::kClosed) return;
     if (error) return self->close();
@@ -466,6 +576,10 @@ void ServerConnection::received(const error_code& error, std::size_t count) {
     return wait_until_readable();
   }
   if (error) return close();  // the end of the stream too: what is not whole now never will be
+  if (phase_ == Phase::kStreaming) {
+    watched_bytes_ += count;
+    return watched_bytes_ > kWatchedBytesMax ? close() : watch();
+  }
   if (phase_ == Phase::kLingering) return discard(count);
   if (phase_ == Phase::kBody && incoming_->framing == BodyFraming::kContentLength) {
     incoming_->received += count;

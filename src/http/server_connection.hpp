@@ -2,11 +2,14 @@
 // time: what a client pipelines waits in the socket, so a client that does not read its answers is not read from either
 // (P3).
 //
+// With TLS, kHandshake comes before the first kHead, and all bytes go through transport.hpp.
+//
 //   kIdle ─bytes─▶ kHead ─▶ kBody ─▶ kHandling ─answer─▶ kWriting ─┬─▶ kIdle
 //     │ late          └─refused─┴──────────────────────────▲       └─close─▶ kLingering ─▶ kClosed
 //     └─▶ kClosed
 //
-// A streamed answer (server-sent events) will be one more phase beside kWriting, fed through the same mailbox.
+// A streamed answer (body_stream.hpp) is kStreaming in the place of kWriting: fed through the same mailbox, and always
+// the last of its connection.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -15,11 +18,13 @@
 #include <string>
 #include <string_view>
 
+#include "http/body_stream.hpp"
 #include "http/budget.hpp"
 #include "http/framing.hpp"
 #include "http/message.hpp"
 #include "http/response_head.hpp"
 #include "http/server_loop.hpp"
+#include "http/transport.hpp"
 
 namespace resultsync::http {
 
@@ -51,11 +56,12 @@ class ReadBuffer {
 // All of it belongs to the thread of its loop.
 class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
  public:
-  ServerConnection(Loop& loop, std::uint64_t id, boost::asio::ip::tcp::socket socket, std::string peer);
+  ServerConnection(Loop& loop, std::uint64_t id, Transport transport, std::string peer);
 
   void start();
   void turn_away();                                       // one too many: 503, and closed
   void answer(std::uint64_t request, Response response);  // ignored unless that request is being handled
+  void stream_grew();                                     // there may be more of the streamed answer to send
   void begin_drain();                                     // the listener stops
   void close();
 
@@ -65,7 +71,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   bool cool(SteadyTime now);
 
  private:
-  enum class Phase { kIdle, kHead, kBody, kHandling, kWriting, kLingering, kClosed };
+  enum class Phase { kHandshake, kIdle, kHead, kBody, kHandling, kWriting, kStreaming, kLingering, kClosed };
 
   // The way through a request. Each does what it can with the bytes at hand; true: something changed, go on.
   void advance();
@@ -76,6 +82,10 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   bool take_chunks();
   bool handle();
   bool write(Response response);
+  bool begin_stream(Response& response);
+  void pump();
+  bool refill();
+  void watch();
   bool finish_answer();
   bool linger();
 
@@ -103,12 +113,13 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     BodyShare share;
     SteadyTime body_start{};  // when its first wait began
     bool head_request = false;
+    bool http_1_0 = false;
     Persistence persistence = Persistence::kKeepAlive;
   };
 
   Loop& loop_;
   const std::uint64_t id_;
-  boost::asio::ip::tcp::socket socket_;
+  Transport transport_;
   const std::string peer_;
   Phase phase_ = Phase::kHead;
   SteadyTime deadline_{};
@@ -120,6 +131,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   bool may_skip_line_ = true;  // one empty line may precede a request (RFC 9112 §2.2)
   bool head_timed_ = false;    // deadline_ is that of the head
   std::size_t lingered_bytes_ = 0;
+  std::size_t watched_bytes_ = 0;
   HeadScanner scanner_;
   std::unique_ptr<Incoming> incoming_;  // while a request is read or handled
   std::uint64_t request_ = 0;           // counts requests, so that a late second answer meets nobody
@@ -131,6 +143,17 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     SteadyTime start{};
   };
   std::unique_ptr<Outgoing> outgoing_;
+
+  // An answer that goes on.
+  struct Streaming {
+    std::shared_ptr<BodyStream> stream;  // shared with whoever writes it
+    bool chunked = true;                 // HTTP/1.0 ends with the connection
+    bool writing = false;                // the socket has not taken all of `out` yet
+    bool last = false;                   // nothing follows `out`
+    std::string out;
+    std::size_t written = 0;
+  };
+  std::unique_ptr<Streaming> streaming_;
 };
 
 }  // namespace resultsync::http

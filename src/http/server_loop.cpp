@@ -1,6 +1,7 @@
 #include "http/server_loop.hpp"
 
 #include <malloc.h>
+#include <signal.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -38,13 +39,33 @@ std::string describe(const tcp::endpoint& peer) {
   return host + ":" + std::to_string(peer.port());
 }
 
+// OpenSSL writes to the socket itself, without MSG_NOSIGNAL; the signal goes to the thread that writes.
+void block_sigpipe() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 }  // namespace
 
 void Mailbox::post(Answer answer) {
   const std::lock_guard lock(mutex_);
   if (loop_ == nullptr) return;
   answers_.push_back(std::move(answer));
-  if (answers_.size() == 1) loop_->wake();
+  if (answers_.size() + grown_.size() == 1) loop_->wake();
+}
+
+void Mailbox::stream_grew(std::uint64_t connection) {
+  const std::lock_guard lock(mutex_);
+  if (loop_ == nullptr) return;
+  grown_.push_back(connection);
+  if (answers_.size() + grown_.size() == 1) loop_->wake();
+}
+
+std::vector<std::uint64_t> Mailbox::take_grown() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(grown_, {});
 }
 
 std::vector<Mailbox::Answer> Mailbox::take() {
@@ -56,6 +77,7 @@ void Mailbox::close() {
   const std::lock_guard lock(mutex_);
   loop_ = nullptr;
   answers_.clear();
+  grown_.clear();
 }
 
 Loop::Loop(Listener& listener, tcp::acceptor::native_handle_type listening, bool ipv6, std::string thread_name)
@@ -70,6 +92,7 @@ Loop::Loop(Listener& listener, tcp::acceptor::native_handle_type listening, bool
   accept();
   sweep();
   thread_ = runtime::start_thread(std::move(thread_name), [this](const std::stop_token&) {
+    block_sigpipe();
     io_.run();
     mailbox_->close();
   });
@@ -99,6 +122,12 @@ void Loop::deliver() {
     if (found == connections_.end()) continue;  // gone in the meantime, which is harmless
     const auto connection = found->second;      // answering may end it
     connection->answer(answer.request, std::move(answer.response));
+  }
+  for (const std::uint64_t id : mailbox_->take_grown()) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    const auto connection = found->second;
+    connection->stream_grew();
   }
 }
 
@@ -140,7 +169,9 @@ void Loop::accepted(tcp::socket socket, const tcp::endpoint& peer) {
     return;
   }
   const std::uint64_t id = next_connection_++;
-  const auto connection = std::make_shared<ServerConnection>(*this, id, std::move(socket), describe(peer));
+  const auto tls = listener_.tls.load();
+  Transport transport(std::move(socket), tls ? tls->native_handle() : nullptr);
+  const auto connection = std::make_shared<ServerConnection>(*this, id, std::move(transport), describe(peer));
   connections_.emplace(id, connection);
   if (others >= limit) {
     connection->turn_away();

@@ -20,6 +20,7 @@
 #include "http/budget.hpp"
 #include "http/message.hpp"
 #include "http/server.hpp"
+#include "http/tls.hpp"
 
 namespace resultsync::http {
 
@@ -27,11 +28,12 @@ class ServerConnection;
 class Loop;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// What the loops of one listener share. Immutable but for the counters.
+// What the loops of one listener share. Immutable but for the counters and the certificate.
 struct Listener {
   ServerOptions options;
   Handler handler;
   std::shared_ptr<BodyBudget> budget;
+  std::atomic<std::shared_ptr<TlsContext>> tls;  // null: plain; replaced when the certificate is read anew
   std::atomic<std::size_t> connections = 0;
 };
 
@@ -45,14 +47,17 @@ class Mailbox {
     Response response;
   };
   explicit Mailbox(Loop& loop) : loop_(&loop) {}
-  void post(Answer answer);    // any thread
-  std::vector<Answer> take();  // the loop's thread
+  void post(Answer answer);                    // any thread
+  void stream_grew(std::uint64_t connection);  // any thread: a streamed answer has more to send
+  std::vector<Answer> take();                  // the loop's thread
+  std::vector<std::uint64_t> take_grown();     // the loop's thread
   void close();
 
  private:
   std::mutex mutex_;
-  Loop* loop_;                   // guarded by mutex_; null once closed
-  std::vector<Answer> answers_;  // guarded by mutex_
+  Loop* loop_;                        // guarded by mutex_; null once closed
+  std::vector<Answer> answers_;       // guarded by mutex_
+  std::vector<std::uint64_t> grown_;  // guarded by mutex_
 };
 
 // Everything but the constructor, stop() and the destructor belongs to the loop's own thread.

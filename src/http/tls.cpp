@@ -20,6 +20,19 @@ std::string without_dot(const std::string& host) {
   return host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
 }
 
+// RFC 7301 §3.2: a client that names only what we do not speak is told so.
+int choose_http_1_1(SSL*, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered,
+                    unsigned offered_length, void*) {
+  static constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  unsigned char* found = nullptr;
+  if (::SSL_select_next_proto(&found, chosen_length, kHttp11, sizeof kHttp11, offered, offered_length) !=
+      OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<TlsContext>> client_tls(const std::string& ca_file) {
@@ -40,6 +53,30 @@ Result<std::shared_ptr<TlsContext>> client_tls(const std::string& ca_file) {
                 error.message());
   }
   context->set_verify_mode(ssl::verify_peer, error);
+  return context;
+}
+
+Result<std::shared_ptr<TlsContext>> server_tls(const std::string& certificate_file, const std::string& key_file) {
+  auto context = std::make_shared<TlsContext>(ssl::context::tls_server);
+  SSL_CTX* const native = context->native_handle();
+  ::SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+  ::SSL_CTX_set_cipher_list(native, kCiphersTls12);
+  ::SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                    SSL_OP_PRIORITIZE_CHACHA);
+  ::SSL_CTX_set_mode(native,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  ::SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);  // tickets do it without memory of ours
+  ::SSL_CTX_set_alpn_select_cb(native, choose_http_1_1, nullptr);
+
+  const auto bad = [](const std::string& file, std::string_view what, const error_code& error) {
+    return fail("bad_certificate", "`" + file + "` " + std::string(what), error.message());
+  };
+  error_code error;
+  context->use_certificate_chain_file(certificate_file, error);
+  if (error) return bad(certificate_file, "is not a PEM file with a certificate and its chain", error);
+  context->use_private_key_file(key_file, ssl::context::pem, error);
+  if (error) return bad(key_file, "is not the PEM file of the certificate's private key", error);
+  if (::SSL_CTX_check_private_key(native) != 1) return bad(key_file, "is not the key of the certificate", error);
   return context;
 }
 
@@ -75,6 +112,7 @@ Error tls_error(SSL* tls, const std::string& host, const error_code& error) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
       return failed("the certificate of " + host +
                     " is signed by nobody who is trusted here, or the server leaves out an intermediate certificate");
     default:

@@ -15,6 +15,10 @@ using TlsContext = boost::asio::ssl::context;
 // `bad_ca_file`.
 Result<std::shared_ptr<TlsContext>> client_tls(const std::string& ca_file);
 
+// Shows the certificate (with its chain) to clients; HTTP/1.1 is all it agrees to (ALPN). Errors: `bad_certificate`,
+// with what is wrong: a file that cannot be read, a key of another certificate.
+Result<std::shared_ptr<TlsContext>> server_tls(const std::string& certificate_file, const std::string& key_file);
+
 // Has the handshake on `tls` name `host` (SNI) and accept a certificate for it only; an IP address is looked for among
 // the certificate's IP addresses.
 void expect_host(SSL* tls, const std::string& host);

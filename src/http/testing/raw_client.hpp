@@ -88,6 +88,15 @@ class RawClient {
     received_.erase(0, length);
     return response;
   }
+  // The next bytes as they come, after what was read; shorter if the connection ends or stays silent.
+  std::string read_exactly(std::size_t length) {
+    while (received_.size() < length) {
+      if (!receive()) break;
+    }
+    std::string read = received_.substr(0, length);
+    received_.erase(0, length);
+    return read;
+  }
   void expect_head_only() { head_only_ = true; }
 
   // True if the server closes in order, and sends nothing before that which was not read yet.
