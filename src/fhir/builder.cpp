@@ -8,10 +8,10 @@ Builder::Builder(const Context& context, std::size_t json_bytes)
       context_(context),
       prefix_(id_prefix_of(context.id_prefix)),
       json_(storage_->json) {
-  storage_->json.reserve(json_bytes);
+  storage_->json.room(json_bytes);
   storage_->tokens.reserve(64);
   storage_->references.reserve(128);
-  storage_->by_id.reserve(64);
+  storage_->by_key.reserve(64);
   all_.reserve(32);
 }
 
@@ -24,16 +24,13 @@ std::string_view Builder::keep(std::string_view text) {
 
 std::string_view Builder::new_id(Type type, std::uint64_t hash) {
   for (std::uint64_t nth = 0;; ++nth) {
-    const std::string id = make_id(prefix_, type, nth == 0 ? hash : NameHash().add(hash).add(nth).value());
-    if (storage_->by_id.contains(id)) continue;
-    const std::string_view kept = keep(id);
-    storage_->by_id.emplace(kept, 0);
-    return kept;
+    const std::uint64_t name = nth == 0 ? hash : NameHash().add(hash).add(nth).value();
+    if (storage_->by_key.try_emplace(key_of(type, name), 0).second) return keep(make_id(prefix_, type, name));
   }
 }
 
 void Builder::begin(Type type, std::string_view id) {
-  if (!storage_->json.empty()) storage_->json += '\n';  // between two, so that no comma is set
+  if (!storage_->json.empty()) storage_->json.append("\n");  // between two, so that no comma is set
   facts_ = {};
   facts_.type = type;
   facts_.id = id;
@@ -43,11 +40,7 @@ void Builder::begin(Type type, std::string_view id) {
   categories_.clear();
   identifiers_.clear();
   profile_ = {};
-  storage_->json += R"({"resourceType":")";
-  storage_->json += type_name(type);
-  storage_->json += R"(","id":")";
-  storage_->json += id;
-  storage_->json += '"';
+  storage_->json.append(R"({"resourceType":")", type_name(type), R"(","id":")", id, "\"");
 }
 
 void Builder::meta() {
@@ -60,7 +53,7 @@ void Builder::meta() {
 
 void Builder::end() {
   meta();
-  storage_->json += '}';
+  storage_->json.append("}");
   facts_.json_end = storage_->json.size();
   facts_.references_end = storage_->references.size();
   facts_.tokens = storage_->tokens.size();
@@ -81,12 +74,7 @@ void Builder::token(Search search, std::string_view system, std::string_view cod
 void Builder::reference(std::string_view key, std::string_view parameter, Type type, std::string_view id,
                         std::string_view display) {
   const auto fill = [&] {
-    std::string& out = storage_->json;
-    out += R"("reference":")";
-    out += type_name(type);
-    out += '/';
-    out += id;
-    out += '"';
+    storage_->json.append(R"("reference":")", type_name(type), "/", id, "\"");
     json_.string("display", display);
   };
   if (key.empty()) {
@@ -112,7 +100,7 @@ void Builder::message(std::string_view control_id, std::string_view system, std:
 Resources Builder::take() {
   Resources::Storage& storage = *storage_;
   storage.resources.reserve(all_.size());
-  const std::string_view json = storage.json;
+  const std::string_view json = storage.json.view();
   for (const Facts& facts : all_) {
     Resource resource;
     resource.type = facts.type;
@@ -127,7 +115,7 @@ Resources Builder::take() {
     resource.references = {storage.references.data() + facts.references, facts.references_end - facts.references};
     resource.date = facts.date;
     resource.issued = facts.issued;
-    storage.by_id[facts.id] = static_cast<std::uint32_t>(storage.resources.size());
+    storage.by_key[key_of(facts.type, facts.id)] = static_cast<std::uint32_t>(storage.resources.size());
     storage.resources.push_back(resource);
   }
   Resources result;
@@ -145,8 +133,8 @@ std::span<const Resource> Resources::all() const {
 }
 
 const Resource* Resources::find(Type type, std::string_view id) const {
-  const auto found = storage_->by_id.find(id);
-  if (found == storage_->by_id.end()) return nullptr;
+  const auto found = storage_->by_key.find(key_of(type, id));
+  if (found == storage_->by_key.end() || storage_->resources.empty()) return nullptr;
   const Resource& resource = storage_->resources[found->second];
   return resource.type == type && resource.id == id ? &resource : nullptr;
 }

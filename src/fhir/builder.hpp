@@ -18,13 +18,13 @@ namespace resultsync::fhir {
 struct Resources::Storage {
   // Texts and ids; nothing that it holds ever moves.
   std::pmr::monotonic_buffer_resource words{4096};
-  std::string json;
+  Buffer json;
   std::vector<Token> tokens;
   std::vector<Reference> references;
   std::vector<Resource> resources;
-  std::unordered_map<std::string_view, std::uint32_t> by_id;  // ids hold their type
-  std::string_view control_id, control_system;                // MSH-10, and who gave it
-  std::string_view sent;                                      // MSH-7 as an instant, or ""
+  std::unordered_map<std::uint64_t, std::uint32_t> by_key;  // key_of(); indexes of resources
+  std::string_view control_id, control_system;              // MSH-10, and who gave it
+  std::string_view sent;                                    // MSH-7 as an instant, or ""
 };
 
 class Builder {
@@ -70,7 +70,7 @@ class Builder {
 
   std::unique_ptr<Resources::Storage> storage_;
   const Context& context_;
-  std::string prefix_;
+  const std::string prefix_;
   Json json_;
   Facts facts_;
   std::vector<Facts> all_;

@@ -4,17 +4,13 @@ namespace resultsync::fhir {
 
 void write_collection(const Resources& resources, std::string_view base_url, std::string& out) {
   const Resources::Storage& storage = *resources.storage_;
-  constexpr std::size_t kBytesAnEntry = 40;  // names and quotes; the id stands in the fullUrl once more
-  out.reserve(out.size() + storage.json.size() + resources.size() * (base_url.size() + kBytesAnEntry + 64) + 256);
-  std::string base;
+  Buffer base;
   Json(base).string(base_url);  // with its quotes
-  if (base.empty()) {
-    base = '"';
-  } else {
-    base.pop_back();
-  }
-  Json json(out);
-  out += R"({"resourceType":"Bundle")";
+  std::string_view url = base.empty() ? std::string_view("\"") : base.view();
+  if (url.size() > 1) url.remove_suffix(1);
+  Buffer head;
+  Json json(head);
+  head.append(R"({"resourceType":"Bundle")");
   if (!is_blank(storage.control_id)) {
     json.object("identifier", [&] {
       json.literal("system", storage.control_system);
@@ -23,21 +19,17 @@ void write_collection(const Resources& resources, std::string_view base_url, std
   }
   json.literal("type", "collection");
   if (!storage.sent.empty()) json.literal("timestamp", storage.sent);
-  json.array("entry", [&] {
-    for (const Resource& resource : resources) {
-      if (out.back() != '[') out += ',';
-      out += R"({"fullUrl":)";
-      out += base;
-      out += '/';
-      out += type_name(resource.type);
-      out += '/';
-      out += resource.id;
-      out += R"(","resource":)";
-      out += resource.json;
-      out += '}';
-    }
-  });
-  out += '}';
+
+  constexpr std::size_t kBytesAnEntry = 120;  // names and quotes; type and id stand in the fullUrl once more
+  out.reserve(out.size() + head.size() + storage.json.size() + resources.size() * (url.size() + kBytesAnEntry) + 16);
+  out += head.view();
+  std::string_view before = R"(,"entry":[{"fullUrl":)";
+  for (const Resource& resource : resources) {
+    out.append(before).append(url).append("/").append(type_name(resource.type)).append("/").append(resource.id);
+    out.append(R"(","resource":)").append(resource.json).append("}");
+    before = R"(,{"fullUrl":)";
+  }
+  out += resources.size() > 0 ? "]}" : "}";
 }
 
 }  // namespace resultsync::fhir

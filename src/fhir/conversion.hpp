@@ -104,7 +104,7 @@ class Conversion {
   bool instant(std::string_view key, const results::Moment& moment, std::optional<int> zone);
   bool period(std::string_view key, const results::Moment& start, const results::Moment& end, std::optional<int> zone);
   void ranges(const results::Observation& observation);
-  void range_line(const results::ReferenceRange& line, const results::Unit& unit);
+  void range_line(const results::ReferenceRange& line, std::string_view text, const results::Unit& unit);
   void bound(std::string_view key, const std::optional<results::Bound>& bound, const results::Unit& unit);
   bool note(std::string_view text);  // an element
   void absent(std::string_view reason);

@@ -286,9 +286,11 @@ void Conversion::bound(std::string_view key, const std::optional<results::Bound>
   });
 }
 
-void Conversion::range_line(const results::ReferenceRange& line, const results::Unit& unit) {
+void Conversion::range_line(const results::ReferenceRange& line, std::string_view text, const results::Unit& unit) {
   json_.object([&] {
-    const results::Unit own = line.unit.empty() ? unit : results::read_unit(line.unit);
+    const std::optional<results::Unit> named =
+        line.unit.empty() ? std::nullopt : std::optional(results::read_unit(line.unit));
+    const results::Unit& own = named ? *named : unit;
     bound("low", line.low, own);
     bound("high", line.high, own);
     if (!is_blank(line.applies_to) || line.sex != results::Sex::any) {
@@ -324,20 +326,16 @@ void Conversion::range_line(const results::ReferenceRange& line, const results::
         age("high", line.age->to, true);
       });
     }
-    json_.string("text", line.text);
+    json_.string("text", text);
   });
 }
 
 void Conversion::ranges(const results::Observation& observation) {
   if (is_blank(observation.ranges.text)) return;
   json_.array("referenceRange", [&] {
-    if (observation.ranges.lines.size() == 1) {
-      results::ReferenceRange whole = observation.ranges.lines[0];
-      whole.text = observation.ranges.text;
-      range_line(whole, observation.unit);
-    } else {
-      for (const results::ReferenceRange& line : observation.ranges.lines) range_line(line, observation.unit);
-    }
+    const bool only = observation.ranges.lines.size() == 1;
+    for (const results::ReferenceRange& line : observation.ranges.lines)
+      range_line(line, only ? observation.ranges.text : line.text, observation.unit);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace resultsync::fhir {
 namespace {
@@ -61,6 +62,18 @@ std::string make_id(std::string_view prefix, Type type, std::uint64_t hash) {
   id.append(prefix).append(".").append(tag).append("-");
   append_hex(id, hash);
   return id;
+}
+
+std::uint64_t key_of(Type type, std::uint64_t hash) {
+  return hash + static_cast<std::uint64_t>(type);
+}
+
+std::uint64_t key_of(Type type, std::string_view id) {
+  std::uint64_t hash = 0;
+  const std::string_view digits = id.substr(id.size() - std::min(id.size(), kHexDigits));
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), hash, 16);
+  const bool made_here = digits.size() == kHexDigits && error == std::errc{} && end == digits.data() + digits.size();
+  return key_of(type, made_here ? hash : NameHash().add(id).value());
 }
 
 bool is_id_prefix(std::string_view text) {

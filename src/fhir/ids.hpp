@@ -23,5 +23,9 @@ class NameHash {
 
 // `<prefix>.<tag>-<16 hex digits>`
 std::string make_id(std::string_view prefix, Type type, std::uint64_t hash);
+// A number for an id of that type: from the hash in it, so that it costs no more than reading 16 digits; a hash of the
+// id if it was not made here. Different ids may have the same.
+std::uint64_t key_of(Type type, std::string_view id);
+std::uint64_t key_of(Type type, std::uint64_t hash);
 
 }  // namespace resultsync::fhir

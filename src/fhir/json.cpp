@@ -4,6 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace resultsync::fhir {
 namespace {
@@ -55,24 +60,24 @@ bool is_odd_line_end(std::uint32_t point) {
 }
 
 // Appends the character that begins at `at`, which is no plain one, made safe. Returns its size.
-std::size_t append_special(std::string& out, std::string_view text, std::size_t at) {
+std::size_t append_special(Buffer& out, std::string_view text, std::size_t at) {
   const Character c = character(text, at);
   if (c.point == '"') {
-    out += "\\\"";
+    out.append("\\\"");
   } else if (c.point == '\\') {
-    out += "\\\\";
+    out.append("\\\\");
   } else if (c.point == '\n' || is_odd_line_end(c.point)) {
-    out += "\\n";
+    out.append("\\n");
   } else if (c.point == '\r') {
-    out += "\\r";
+    out.append("\\r");
   } else if (c.point == '\t') {
-    out += "\\t";
+    out.append("\\t");
   } else if (is_odd_space(c.point)) {
-    out += ' ';
+    out.append(" ");
   } else if (c.point < 0x20 || c.point == 0x7f || c.point == 0xfffd) {
-    out += kReplacement;
+    out.append(kReplacement);
   } else {
-    out += text.substr(at, c.size);
+    out.append(text.substr(at, c.size));
   }
   return c.size;
 }
@@ -85,37 +90,35 @@ std::string_view cut(std::string_view text) {
   return text.substr(0, size);
 }
 
-// All parts in one growth: members are short and many.
-template <class... Parts>
-void append(std::string& out, const Parts&... parts) {
-  const auto all = [&](auto... views) {
-    const std::size_t before = out.size();
-    const std::size_t after = before + (views.size() + ...);
-    // libstdc++ 12 passes the new capacity where the size is meant, so what is passed is not looked at.
-    out.resize_and_overwrite(after, [&](char* text, std::size_t) {
-      char* at = text + before;
-      ((at = std::ranges::copy(views, at).out), ...);
-      return after;
-    });
-  };
-  all(std::string_view(parts)...);
+// Copies the plain bytes that `text` begins with to `to`, which has room for 16 more. How many they are.
+std::size_t copy_plain(std::string_view text, char* to) {
+  std::size_t at = 0;
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), del = _mm_set1_epi8(0x7f);
+  const __m128i space = _mm_set1_epi8(0x20);
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), block);
+    // As signed numbers, bytes of 0x80 and more are below the space too.
+    const __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
+                                         _mm_or_si128(_mm_cmpeq_epi8(block, del), _mm_cmplt_epi8(block, space)));
+    const auto hits = static_cast<std::uint32_t>(_mm_movemask_epi8(special));
+    if (hits != 0) return at + static_cast<std::size_t>(std::countr_zero(hits));
+  }
+#endif
+  for (; at < text.size() && kPlain[static_cast<unsigned char>(text[at])]; ++at) to[at] = text[at];
+  return at;
 }
 
-void append_text(std::string& out, std::string_view text) {
-  out += '"';
-  std::size_t start = 0;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    if (kPlain[static_cast<unsigned char>(text[at])]) {
-      ++at;
-      continue;
-    }
-    out.append(text.data() + start, at - start);
-    at += append_special(out, text, at);
-    start = at;
+void append_text(Buffer& out, std::string_view text) {
+  out.push('"');
+  while (!text.empty()) {
+    const std::size_t plain = copy_plain(text, out.room(text.size() + 16));
+    out.wrote(plain);
+    text.remove_prefix(plain);
+    if (!text.empty()) text.remove_prefix(append_special(out, text, 0));
   }
-  out.append(text.data() + start, at - start);
-  out += '"';
+  out.push('"');
 }
 
 }  // namespace
@@ -152,20 +155,6 @@ std::string clean_code(std::string_view text) {
   return out;
 }
 
-std::string_view Json::comma() const {
-  if (out_.empty()) return {};
-  const char last = out_.back();
-  return last == '{' || last == '[' || last == ':' ? std::string_view() : std::string_view(",");
-}
-
-void Json::name(std::string_view key) {
-  if (key.empty()) {
-    append(out_, comma());
-  } else {
-    append(out_, comma(), "\"", key, "\":");
-  }
-}
-
 bool Json::string(std::string_view key, std::string_view text) {
   text = cut(text);
   if (is_blank(text)) return false;
@@ -190,25 +179,9 @@ bool Json::code(std::string_view key, std::string_view text) {
   return true;
 }
 
-void Json::literal(std::string_view key, std::string_view ascii) {
-  if (key.empty()) {
-    append(out_, comma(), "\"", ascii, "\"");
-  } else {
-    append(out_, comma(), "\"", key, "\":\"", ascii, "\"");
-  }
-}
-
-void Json::raw(std::string_view key, std::string_view json) {
-  if (key.empty()) {
-    append(out_, comma(), json);
-  } else {
-    append(out_, comma(), "\"", key, "\":", json);
-  }
-}
-
 void Json::number(std::string_view key, std::uint64_t value) {
   const fmt::format_int digits(value);
-  raw(key, {digits.data(), digits.size()});
+  raw(key, std::string_view(digits.data(), digits.size()));
 }
 
 }  // namespace resultsync::fhir

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "fhir/buffer.hpp"
+
 namespace resultsync::fhir {
 
 // A string of FHIR may hold 1,048,576 characters. What is longer is cut here; long results go on elsewhere (README.md).
@@ -17,7 +19,7 @@ inline constexpr std::size_t kStringBytesMax = 1'048'576;
 class Json {
  public:
   // Appends to `out`, which must outlive it.
-  explicit Json(std::string& out) : out_(out) {}
+  explicit Json(Buffer& out) : out_(out) {}
 
   template <class Fill>
   bool object(std::string_view key, Fill fill) {
@@ -38,33 +40,52 @@ class Json {
   // code: white space trimmed and single. Blank: nothing.
   bool code(std::string_view key, std::string_view text);
   // Characters that need no escape, by construction.
-  void literal(std::string_view key, std::string_view ascii);
-  void raw(std::string_view key, std::string_view json);  // a number, or a whole value
+  [[gnu::always_inline]] void literal(std::string_view key, std::string_view ascii) {
+    name(key);
+    out_.append("\"", ascii, "\"");
+  }
+  template <class... Parts>
+  [[gnu::always_inline]] void raw(std::string_view key, const Parts&... json) {  // a number, or a whole value
+    name(key);
+    out_.append(json...);
+  }
   void number(std::string_view key, std::uint64_t value);
   void yes(std::string_view key) { raw(key, "true"); }
 
-  [[nodiscard]] std::string& text() { return out_; }
-
  private:
-  void name(std::string_view key);
-  [[nodiscard]] std::string_view comma() const;  // what has to stand before the next member or element
+  // The comma that has to stand before a member or element, and the member's name. Inline: nearly every key is known
+  // where it is written.
+  [[gnu::always_inline]] void name(std::string_view key) {
+    char* const begin = out_.room(key.size() + 4);
+    char* at = begin;
+    if (!out_.empty() && needs_comma(at[-1])) *at++ = ',';
+    if (!key.empty()) {
+      *at++ = '"';
+      std::memcpy(at, key.data(), key.size());
+      at += key.size();
+      *at++ = '"';
+      *at++ = ':';
+    }
+    out_.wrote(static_cast<std::size_t>(at - begin));
+  }
+  static bool needs_comma(char last) { return last != '{' && last != '[' && last != ':'; }
 
   template <class Fill>
   bool container(std::string_view key, char open, char close, Fill fill) {
     const std::size_t before = out_.size();
     name(key);
-    out_ += open;
+    out_.push(open);
     const std::size_t inside = out_.size();
     fill();
     if (out_.size() == inside) {
-      out_.resize(before);
+      out_.cut(before);
       return false;
     }
-    out_ += close;
+    out_.push(close);
     return true;
   }
 
-  std::string& out_;
+  Buffer& out_;
 };
 
 bool is_blank(std::string_view text);  // nothing in it but white space and controls

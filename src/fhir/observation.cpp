@@ -150,12 +150,9 @@ void Conversion::extensions_of(const results::Observation& observation, const st
     if (observation.ranges.lines.size() > 1)
       with_url(extensions::kRangesAsSent, [&] { json_.string("valueString", observation.ranges.text); });
     if (!assessed) return;
-    with_url(extensions::kAssessment, [&] {
-      json_.array("extension", [&] {
-        with_url("place", [&] { json_.literal("valueCode", results::place_name(computed.place)); });
-        with_url("agreement", [&] { json_.literal("valueCode", results::agreement_name(computed.agreement)); });
-      });
-    });
+    json_.raw({}, R"({"url":")", extensions::kAssessment, R"(","extension":[{"url":"place","valueCode":")",
+              results::place_name(computed.place), R"("},{"url":"agreement","valueCode":")",
+              results::agreement_name(computed.agreement), R"("}]})");
   });
 }
 

@@ -42,12 +42,18 @@ enum class Presence : std::uint8_t {
   valued,
 };
 
+// What has to be done with the bytes of a value.
+enum class Form : std::uint8_t {
+  escaped,   // split, and decoded: its segment holds an escape, a line break or a NUL
+  plain,     // split; what it holds stands for itself
+  verbatim,  // MSH-1 and MSH-2: neither split nor decoded
+};
+
 // What fields, repetitions, components and subcomponents have in common.
 class Value {
  public:
   Value() = default;  // absent
-  Value(const Message* message, std::string_view raw, bool verbatim)
-      : message_(message), raw_(raw), verbatim_(verbatim) {}
+  Value(const Message* message, std::string_view raw, Form form) : message_(message), raw_(raw), form_(form) {}
 
   [[nodiscard]] Presence presence() const;
   [[nodiscard]] bool valued() const { return presence() == Presence::valued; }
@@ -66,7 +72,7 @@ class Value {
  protected:
   const Message* message_ = nullptr;  // null: absent
   std::string_view raw_;
-  bool verbatim_ = false;  // MSH-1 and MSH-2: neither split nor decoded
+  Form form_ = Form::escaped;
 };
 
 // The parts of a value between delimiters, found while they are walked. Nothing has no parts; "a^" has two.
@@ -80,9 +86,7 @@ class Parts {
     using iterator_category = std::input_iterator_tag;
     iterator() = default;
     iterator(const Parts* parts, std::size_t begin) : parts_(parts), begin_(begin) { find_end(); }
-    Part operator*() const {
-      return Part(parts_->message_, parts_->raw_.substr(begin_, end_ - begin_), parts_->verbatim_);
-    }
+    Part operator*() const { return Part(parts_->message_, parts_->raw_.substr(begin_, end_ - begin_), parts_->form_); }
     iterator& operator++() {
       begin_ = end_ == parts_->raw_.size() ? kDone : end_ + 1;
       find_end();
@@ -111,8 +115,8 @@ class Parts {
     std::size_t end_ = 0;
   };
 
-  Parts(const Message* message, std::string_view raw, bool verbatim, char delimiter)
-      : message_(message), raw_(raw), verbatim_(verbatim), delimiter_(verbatim ? '\0' : delimiter) {}
+  Parts(const Message* message, std::string_view raw, Form form, char delimiter)
+      : message_(message), raw_(raw), form_(form), delimiter_(form == Form::verbatim ? '\0' : delimiter) {}
 
   [[nodiscard]] iterator begin() const { return raw_.empty() ? iterator() : iterator(this, 0); }
   [[nodiscard]] iterator end() const { return {}; }
@@ -121,6 +125,23 @@ class Parts {
     std::size_t count = 0;
     for (auto part = begin(); part != end(); ++part) ++count;
     return count;
+  }
+  // The first N parts in one walk, numbered from 1; absent past the last.
+  template <std::size_t N>
+  class First {
+   public:
+    [[nodiscard]] const Part& operator[](std::size_t number) const { return parts_[number - 1]; }
+
+   private:
+    friend class Parts;
+    std::array<Part, N> parts_{};
+  };
+  template <std::size_t N>
+  [[nodiscard]] First<N> first() const {
+    First<N> result;
+    std::size_t at = 0;
+    for (auto part = begin(); part != end() && at < N; ++part) result.parts_[at++] = *part;
+    return result;
   }
   // Part `number`, from 1; absent past the last.
   [[nodiscard]] Part operator[](std::size_t number) const {
@@ -133,7 +154,7 @@ class Parts {
  private:
   const Message* message_;
   std::string_view raw_;
-  bool verbatim_;
+  Form form_;
   char delimiter_;
 };
 
@@ -206,6 +227,7 @@ struct MessageIndex {
     std::uint32_t begin = 0, end = 0;                // in text
     std::uint32_t first_field = 0, field_count = 0;  // in field_begins; one more entry, end + 1, follows the last field
     std::array<char, 3> name{};                      // NULs for a line that is no segment
+    bool plain = false;                              // no field of it needs decoding
     std::size_t offset = 0;                          // of its line in the bytes given to read()
   };
   std::string_view text;                         // valid UTF-8: a part of the input, or `converted`
@@ -300,6 +322,53 @@ class Message::Segments {
   const Message* message_;
   std::string_view name_;
 };
+
+// ---- what is asked for at every step of a walk
+
+inline Presence Value::presence() const {
+  if (message_ == nullptr) return Presence::absent;
+  if (raw_.empty()) return Presence::empty;
+  return null() ? Presence::null : Presence::valued;
+}
+
+inline std::string Value::text() const {
+  if (message_ == nullptr || null()) return {};
+  if (form_ != Form::escaped) return std::string(raw_);
+  return decode_escapes(raw_, message_->delimiters(), message_->character_set());
+}
+
+inline Parts<Subcomponent> Component::subcomponents() const {
+  return {message_, raw_, form_, message_ == nullptr ? '\0' : message_->delimiters().subcomponent};
+}
+
+inline Parts<Component> Repetition::components() const {
+  return {message_, raw_, form_, message_ == nullptr ? '\0' : message_->delimiters().component};
+}
+
+inline Parts<Repetition> Field::repetitions() const {
+  return {message_, raw_, form_, message_ == nullptr ? '\0' : message_->delimiters().repetition};
+}
+
+inline std::string_view Segment::name() const {
+  const auto& place = message_->index().segments[index_];
+  return place.name[0] == '\0' ? std::string_view() : std::string_view(place.name.data(), place.name.size());
+}
+
+inline std::uint32_t Segment::field_count() const {
+  return message_->index().segments[index_].field_count;
+}
+
+inline Field Segment::field(std::uint32_t number) const {
+  const auto& place = message_->index().segments[index_];
+  if (number == 0 || number > place.field_count) return {};
+  const std::uint32_t* begins = message_->index().field_begins.data() + place.first_field;
+  const std::uint32_t begin = begins[number - 1];
+  // The first field of a header is its separator, which nothing separates from the second.
+  const bool header = number <= 2 && begins[0] == place.begin + 3;
+  const std::uint32_t end = header && number == 1 ? begin + 1 : begins[number] - 1;
+  const Form form = header ? Form::verbatim : place.plain ? Form::plain : Form::escaped;
+  return Field(message_, message_->text().substr(begin, end - begin), form);
+}
 
 inline Message::Segments Message::segments() const {
   return {this, {}};

@@ -269,7 +269,8 @@ class MessageReader {
         note(diagnostics::kContinuationLine, next - 1, line.offset);
         continue;
       }
-      MessageIndex::SegmentPlace place{begin, end, 0, 0, name.value_or(std::array<char, 3>{}), line.offset};
+      MessageIndex::SegmentPlace place{
+          .begin = begin, .end = end, .name = name.value_or(std::array<char, 3>{}), .offset = line.offset};
       index_.segments.push_back(place);
       if (line.after_frame) note(diagnostics::kAfterFrameEnd, next, line.offset);
       if (!name) {
@@ -314,15 +315,15 @@ class MessageReader {
 
   void read_escapes() {
     const char escape = index_.delimiters.escape;
-    if (escape == '\0') return;
     std::uint32_t number = 0;
-    for (const auto& place : index_.segments) {
+    for (auto& place : index_.segments) {
       const std::uint32_t segment = number++;
       const std::size_t first_field = segment == 0 && starts_with_header_ ? 2 : 0;
       if (place.name[0] == '\0' || place.field_count <= first_field) continue;
       const std::uint32_t begin = index_.field_begins[place.first_field + first_field];
       const std::string_view raw = index_.text.substr(begin, place.end - begin);
-      if (raw.find(escape) == std::string_view::npos || index_.diagnostics.full()) continue;
+      place.plain = find_first_of_three(raw, 0, escape, '\r', '\0') == raw.size();
+      if (place.plain || escape == '\0' || index_.diagnostics.full()) continue;
       for (std::uint32_t f = static_cast<std::uint32_t>(first_field); f < place.field_count; ++f) {
         const std::uint32_t from = index_.field_begins[place.first_field + f];
         const std::uint32_t to = index_.field_begins[place.first_field + f + 1] - 1;

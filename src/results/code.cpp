@@ -10,67 +10,38 @@ bool equal_fold(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+std::string text(const hl7::Value& value) {
+  return value.valued() ? value.text() : std::string();
+}
+
 // The parts are components of a field, or subcomponents of one component.
 template <class Parts>
 Codes read_parts(const Parts& parts) {
-  // Component numbers of code, text, system, version; the second alternate is CWE.10-13 (HL7 v2.8 §2.A.13).
-  constexpr std::size_t kCodings = 3;
+  struct Triplet {  // component numbers; the second alternate is CWE.10-13 (HL7 v2.8 §2.A.13)
+    std::size_t code, text, system, version;
+    Coding::Place place;
+  };
+  static constexpr Triplet kTriplets[] = {{1, 2, 3, 7, Coding::Place::primary},
+                                          {4, 5, 6, 8, Coding::Place::alternate},
+                                          {10, 11, 12, 13, Coding::Place::second_alternate}};
+  const auto part = parts.template first<13>();
+  const auto is_filled = [&](const Triplet& one) { return part[one.code].valued() || part[one.text].valued(); };
   Codes codes;
-  Coding all[kCodings];
-  std::size_t number = 0;
-  for (const auto part : parts) {
-    ++number;
-    if (!part.valued()) continue;
-    switch (number) {
-      case 1:
-        all[0].code = part.text();
-        break;
-      case 2:
-        all[0].text = part.text();
-        break;
-      case 3:
-        all[0].system = part.text();
-        break;
-      case 4:
-        all[1].code = part.text();
-        break;
-      case 5:
-        all[1].text = part.text();
-        break;
-      case 6:
-        all[1].system = part.text();
-        break;
-      case 7:
-        all[0].version = part.text();
-        break;
-      case 8:
-        all[1].version = part.text();
-        break;
-      case 9:
-        codes.original_text = part.text();
-        break;
-      case 10:
-        all[2].code = part.text();
-        break;
-      case 11:
-        all[2].text = part.text();
-        break;
-      case 12:
-        all[2].system = part.text();
-        break;
-      case 13:
-        all[2].version = part.text();
-        break;
-      default:
-        break;
+  codes.codings.reserve(static_cast<std::size_t>(std::ranges::count_if(kTriplets, is_filled)));
+  for (const Triplet& one : kTriplets) {
+    if (!is_filled(one)) continue;
+    Coding& coding = codes.codings.emplace_back();
+    coding.code = text(part[one.code]);
+    coding.text = text(part[one.text]);
+    if (coding.code.empty() && coding.text.empty()) {  // formatting alone
+      codes.codings.pop_back();
+      continue;
     }
-    if (number == 13) break;
+    coding.place = one.place;
+    coding.system = text(part[one.system]);
+    coding.version = text(part[one.version]);
   }
-  for (std::size_t i = 0; i < kCodings; ++i) {
-    if (all[i].code.empty() && all[i].text.empty()) continue;
-    all[i].place = static_cast<Coding::Place>(i);
-    codes.codings.push_back(std::move(all[i]));
-  }
+  codes.original_text = text(part[9]);
   return codes;
 }
 

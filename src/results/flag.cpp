@@ -151,6 +151,13 @@ const FlagMeaning& find_flag(std::string_view code) {
 std::vector<Flag> read_flags(const hl7::Field& obx_8) {
   std::vector<Flag> flags;
   for (const hl7::Repetition repetition : obx_8.repetitions()) {
+    const auto parts = repetition.components();
+    if (repetition.valued() && ++parts.begin() == parts.end()) {  // a code alone, as nearly always
+      std::string code = repetition.text();
+      const FlagMeaning& meaning = find_flag(code);
+      if (!code.empty()) flags.push_back({std::move(code), {}, &meaning});
+      continue;
+    }
     const Codes codes = read_codes(repetition);
     if (codes.empty()) continue;
     const Coding* coding = codes.preferred();

@@ -12,6 +12,8 @@ namespace {
 
 using Role = hl7::PlacedObservation::Role;
 
+constexpr std::size_t kObservationsExpected = 32;  // room made at once for a report; more is made as it is needed
+
 std::string text(const hl7::Value& value) {
   return value.valued() ? value.text() : std::string();
 }
@@ -31,6 +33,26 @@ std::vector<Codes> all_codes(const hl7::Field& field) {
 Identifier ei(const hl7::Field& field) {
   return field.valued() ? read_ei(field.repetition(1)) : Identifier{};
 }
+
+// Neighbouring OBX say the same of laboratory, method, time and unit: what was read of equal bytes is kept, and copied.
+template <class T, std::size_t kKept = 1>
+class Remembered {
+ public:
+  template <class Read>
+  const T& of(std::string_view raw, Read read) {
+    for (const auto& [known, value] : kept_) {
+      if (known == raw) return value;
+    }
+    if (kept_.size() < kKept) return kept_.emplace_back(raw, read()).second;
+    auto& oldest = kept_[next_++ % kKept];
+    oldest = {raw, read()};
+    return oldest.second;
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, T>> kept_;
+  std::size_t next_ = 0;
+};
 
 bool is_result_message(const hl7::Message& message) {
   const std::string code = message.code();
@@ -169,6 +191,7 @@ class Interpreter {
       report.patient = patient_;
       report.zone = result_.header.sent.offset_minutes;
       report.status = &report_status("");
+      report.observations.reserve(std::min<std::size_t>(tree_.observations.size(), kObservationsExpected));
       if (const std::uint32_t orc_at = orc_of_[order == hl7::kNoNode ? orc_of_.size() - 1 : order]; orc_at != kNone) {
         read_orc(message_.segment(orc_at), report);
       }
@@ -305,21 +328,24 @@ class Interpreter {
       return;
     }
     const hl7::PlacedObservation* placed = placed_[s.index()];
-    Observation observation;
-    observation.about = placed == nullptr ? Observation::About::order : about_of(placed->role);
-    read(fields, observation);
+    const Observation::About about = placed == nullptr ? Observation::About::order : about_of(placed->role);
     use(s);
-    if (observation.about == Observation::About::patient) {
+    if (about == Observation::About::patient) {
       owner_ = {Owner::Kind::patient_observation, kNone,
                 static_cast<std::uint32_t>(result_.patient_observations.size())};
-      result_.patient_observations.push_back({patient_, std::move(observation)});
+      Interpretation::OfPatient& of_patient = result_.patient_observations.emplace_back();
+      of_patient.patient = patient_;
+      of_patient.observation.about = about;
+      read(fields, of_patient.observation);
       return;
     }
     Report& report = report_in(order_of_[s.index()]);
+    Observation& observation = report.observations.emplace_back();
+    observation.about = about;
+    read(fields, observation);
     if (follows_specimen(placed) && !report.specimens.empty())
       observation.specimen = static_cast<std::uint32_t>(report.specimens.size() - 1);
-    const std::uint32_t index = join_or_add(s, std::move(observation), report);
-    owner_ = {Owner::Kind::observation, index_of(report), index};
+    owner_ = {Owner::Kind::observation, index_of(report), join_or_keep(s, report)};
   }
 
   // No more than a set id and a value type.
@@ -357,7 +383,7 @@ class Interpreter {
     if (observation.code.empty()) problem(observation, "code_missing", s, 3);
     observation.sub_id = text(obx.field(4));
     read_value(obx, message_, observation, result_.documents);
-    observation.unit = read_unit(obx.field(6));
+    observation.unit = units_.of(obx.field(6).raw(), [&] { return read_unit(obx.field(6)); });
     if (observation.unit.standing == Unit::Standing::unknown) problem(observation, "unit_not_ucum", s, 6);
     observation.ranges = read_ranges(obx.field(7).text());
     observation.flags = read_flags(obx.field(8));
@@ -365,22 +391,34 @@ class Interpreter {
     observation.status = &observation_status(observation.status_code);
     if (observation.status->code == "?") problem(observation, "status_unknown", s, 11);
     if (observation.status->code == "") problem(observation, "status_missing", s, 11);
-    observation.observed = moment(obx.field(14).component(1));
-    observation.analyzed = moment(obx.field(19).component(1));
+    observation.observed = time(obx.field(14));
+    observation.analyzed = time(obx.field(19));
     if (!observation.observed.empty() && !observation.observed.valid()) problem(observation, "not_a_time", s, 14);
     if (!observation.analyzed.empty() && !observation.analyzed.valid()) problem(observation, "not_a_time", s, 19);
     if (s.field_count() < 15) return;
-    observation.producer = codes(obx.field(15));
-    observation.observers = read_each(obx.field(16), read_xcn);
-    observation.methods = all_codes(obx.field(17));
-    observation.devices =
-        read_each(obx.field(18), [](const hl7::Repetition& repetition) { return read_ei(repetition); });
+    observation.producer = producers_.of(obx.field(15).raw(), [&] { return codes(obx.field(15)); });
+    observation.observers = observers_.of(obx.field(16).raw(), [&] { return read_each(obx.field(16), read_xcn); });
+    observation.methods = methods_.of(obx.field(17).raw(), [&] { return all_codes(obx.field(17)); });
+    observation.devices = all_ei(obx.field(18));
     observation.site = codes(obx.field(20));
-    observation.identifiers =
-        read_each(obx.field(21), [](const hl7::Repetition& repetition) { return read_ei(repetition); });
-    if (obx.field(23).valued()) observation.performer = read_xon(obx.field(23).repetition(1));
-    if (obx.field(24).valued()) observation.performer.address = read_xad(obx.field(24).repetition(1));
-    if (obx.field(25).valued()) observation.performer.director = read_xcn(obx.field(25).repetition(1));
+    observation.identifiers = all_ei(obx.field(21));
+    observation.performer = performers_.of(obx.raw_from(23), [&] { return performer(obx); });
+  }
+
+  static std::vector<Identifier> all_ei(const hl7::Field& field) {
+    return read_each(field, [](const hl7::Repetition& repetition) { return read_ei(repetition); });
+  }
+
+  static Organization performer(const ObxFields& obx) {
+    Organization performer;
+    if (obx.field(23).valued()) performer = read_xon(obx.field(23).repetition(1));
+    if (obx.field(24).valued()) performer.address = read_xad(obx.field(24).repetition(1));
+    if (obx.field(25).valued()) performer.director = read_xcn(obx.field(25).repetition(1));
+    return performer;
+  }
+
+  const Moment& time(const hl7::Field& field) {
+    return times_.of(field.raw(), [&] { return moment(field.component(1)); });
   }
 
   static void problem(Observation& observation, std::string_view code, const hl7::Segment& s, std::uint32_t field) {
@@ -388,24 +426,20 @@ class Interpreter {
   }
 
   // Texts go on over several OBX of the same code and sub-id. They are one Observation where nothing but text would be
-  // joined.
-  std::uint32_t join_or_add(const hl7::Segment& s, Observation observation, Report& report) {
-    const std::string type = observation.value_type;
-    const auto next = static_cast<std::uint32_t>(report.observations.size());
-    if (!is_long_text_type(type)) {
-      report.observations.push_back(std::move(observation));
-      return next;
-    }
+  // joined. The index of the Observation that the last one of the report has become.
+  std::uint32_t join_or_keep(const hl7::Segment& s, Report& report) {
+    Observation& last = report.observations.back();
+    const auto at = static_cast<std::uint32_t>(report.observations.size() - 1);
+    if (!is_long_text_type(last.value_type)) return at;
     std::string key = std::to_string(index_of(report));
-    key.append("\x1f").append(s.field(3).raw()).append("\x1f").append(observation.sub_id);
-    const auto [found, fresh] = texts_.try_emplace(std::move(key), next);
-    if (!fresh && continues(report.observations[found->second], observation)) {
-      append(report.observations[found->second], std::move(observation));
+    key.append("\x1f").append(s.field(3).raw()).append("\x1f").append(last.sub_id);
+    const auto [found, fresh] = texts_.try_emplace(std::move(key), at);
+    if (!fresh && continues(report.observations[found->second], last)) {
+      append(report.observations[found->second], std::move(last));
+      report.observations.pop_back();
       return found->second;
     }
-    found->second = next;
-    report.observations.push_back(std::move(observation));
-    return next;
+    return found->second = at;
   }
 
   static bool is_text_or_nothing(const Observation& observation) {
@@ -564,6 +598,12 @@ class Interpreter {
   std::vector<std::uint32_t> order_of_;    // by segment
   std::vector<const hl7::PlacedObservation*> placed_;
   std::vector<std::uint32_t> report_of_, orc_of_;  // by order; the last for segments outside every order
+  Remembered<Unit, 8> units_;
+  Remembered<Moment, 4> times_;
+  Remembered<Codes> producers_;
+  Remembered<std::vector<Person>> observers_;
+  Remembered<std::vector<Codes>> methods_;
+  Remembered<Organization> performers_;
   std::uint32_t patient_ = kNone;
   Owner owner_;
   std::vector<Note> order_notes_;  // after an ORC whose report has not begun

@@ -72,6 +72,37 @@ Scientific scientific(std::string_view text) {
   return result;
 }
 
+// A number of few digits without an exponent as an integer and a power of ten; nearly all that laboratories send are.
+struct Small {
+  std::int64_t digits = 0;
+  std::size_t places = 0;  // after the point
+};
+std::optional<Small> small(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 9;  // so that 10^9 times more still fits
+  const bool negative = !text.empty() && text[0] == '-';
+  if (negative) text.remove_prefix(1);
+  if (text.size() > kDigitsMax) return std::nullopt;
+  Small result;
+  bool after_point = false;
+  for (const char c : text) {
+    if (c == '.') {
+      after_point = true;
+      continue;
+    }
+    if (!is_digit(c)) return std::nullopt;
+    result.digits = result.digits * 10 + (c - '0');
+    if (after_point) ++result.places;
+  }
+  if (negative) result.digits = -result.digits;
+  return result;
+}
+
+std::strong_ordering compare(Small a, Small b) {
+  for (; a.places < b.places; ++a.places) a.digits *= 10;
+  for (; b.places < a.places; ++b.places) b.digits *= 10;
+  return a.digits <=> b.digits;
+}
+
 }  // namespace
 
 double Decimal::approximate() const {
@@ -79,6 +110,9 @@ double Decimal::approximate() const {
 }
 
 std::strong_ordering compare(const Decimal& a, const Decimal& b) {
+  const std::optional<Small> small_a = small(a.text);
+  const std::optional<Small> small_b = small_a ? small(b.text) : std::nullopt;
+  if (small_b) return compare(*small_a, *small_b);
   const Scientific x = scientific(a.text);
   const Scientific y = scientific(b.text);
   const int x_sign = x.digits.empty() ? 0 : x.negative ? -1 : 1;
@@ -162,6 +196,11 @@ Comparator take_comparator(std::string_view& text) {
       {">", Comparator::greater},
   };
   const std::string_view trimmed = trim(text);
+  const bool may_be_one = !trimmed.empty() && std::string_view("<>=\u2264").find(trimmed[0]) != std::string_view::npos;
+  if (!may_be_one) {
+    text = trimmed;
+    return Comparator::none;
+  }
   for (const Sign& sign : kSigns) {
     if (!trimmed.starts_with(sign.sign)) continue;
     text = trim(trimmed.substr(sign.sign.size()));

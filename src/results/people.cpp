@@ -9,9 +9,11 @@ std::string text(const hl7::Value& value) {
 
 // HD, the name of whoever gave an identifier: namespace & universal id & its type.
 void read_authority(const hl7::Component& hd, Identifier& identifier) {
-  identifier.authority = text(hd.subcomponent(1));
-  identifier.authority_id = text(hd.subcomponent(2));
-  identifier.authority_id_type = text(hd.subcomponent(3));
+  if (!hd.valued()) return;
+  const auto parts = hd.subcomponents().first<3>();
+  identifier.authority = text(parts[1]);
+  identifier.authority_id = text(parts[2]);
+  identifier.authority_id_type = text(parts[3]);
 }
 
 template <class Parts>
@@ -45,32 +47,33 @@ void append(std::string& out, std::string_view word) {
 }  // namespace
 
 Identifier read_ei(const hl7::Repetition& repetition) {
-  return ei(repetition.components());
+  return ei(repetition.components().first<4>());
 }
 
 Identifier read_ei(const hl7::Component& component) {
-  return ei(component.subcomponents());
+  return ei(component.subcomponents().first<4>());
 }
 
 Identifier read_cx(const hl7::Repetition& repetition) {
+  const auto parts = repetition.components().first<5>();
   Identifier identifier;
-  identifier.id = text(repetition.component(1));
-  read_authority(repetition.component(4), identifier);
-  identifier.type = text(repetition.component(5));
+  identifier.id = text(parts[1]);
+  read_authority(parts[4], identifier);
+  identifier.type = text(parts[5]);
   return identifier;
 }
 
 PersonName read_xpn(const hl7::Repetition& repetition) {
-  const auto parts = repetition.components();
+  const auto parts = repetition.components().first<7>();
   PersonName result = name(parts, 1);
-  result.family = text(repetition.component(1).subcomponent(1));
+  result.family = text(parts[1].subcomponent(1));
   result.type = text(parts[7]);
   return result;
 }
 
 Address read_xad(const hl7::Repetition& repetition) {
-  const auto parts = repetition.components();
-  return {text(repetition.component(1).subcomponent(1)),
+  const auto parts = repetition.components().first<7>();
+  return {text(parts[1].subcomponent(1)),
           text(parts[2]),
           text(parts[3]),
           text(parts[4]),
@@ -80,7 +83,7 @@ Address read_xad(const hl7::Repetition& repetition) {
 }
 
 Telecom read_xtn(const hl7::Repetition& repetition) {
-  const auto parts = repetition.components();
+  const auto parts = repetition.components().first<8>();
   Telecom telecom{text(parts[1]), text(parts[4]), text(parts[2]), text(parts[3])};
   if (!telecom.number.empty()) return telecom;
   if (const std::string country = text(parts[5]); !country.empty()) telecom.number = "+" + country;
@@ -93,8 +96,9 @@ Telecom read_xtn(const hl7::Repetition& repetition) {
 Person read_xcn(const hl7::Repetition& repetition) {
   Person person;
   Identifier identifier;
-  const auto whole = repetition.component(1).subcomponents();
-  if (whole.size() > 1) {
+  const auto parts = repetition.components().first<13>();
+  if (parts[1].subcomponents().size() > 1) {
+    const auto whole = parts[1].subcomponents().first<11>();
     person.name = name(whole, 2);
     person.name.family = text(whole[2]);
     identifier.id = text(whole[1]);
@@ -102,25 +106,25 @@ Person read_xcn(const hl7::Repetition& repetition) {
     identifier.authority_id = text(whole[10]);
     identifier.authority_id_type = text(whole[11]);
   } else {
-    const auto parts = repetition.components();
     person.name = name(parts, 2);
-    person.name.family = text(repetition.component(2).subcomponent(1));
+    person.name.family = text(parts[2].subcomponent(1));
     person.name.type = text(parts[10]);
     identifier.id = text(parts[1]);
     identifier.type = text(parts[13]);
-    read_authority(repetition.component(9), identifier);
+    read_authority(parts[9], identifier);
   }
   if (!identifier.empty()) person.identifiers.push_back(std::move(identifier));
   return person;
 }
 
 Organization read_xon(const hl7::Repetition& repetition) {
+  const auto parts = repetition.components().first<10>();
   Organization organization;
-  organization.name = text(repetition.component(1));
-  organization.identifier.id = text(repetition.component(10));
-  if (organization.identifier.id.empty()) organization.identifier.id = text(repetition.component(3));
-  organization.identifier.type = text(repetition.component(7));
-  read_authority(repetition.component(6), organization.identifier);
+  organization.name = text(parts[1]);
+  organization.identifier.id = text(parts[10]);
+  if (organization.identifier.id.empty()) organization.identifier.id = text(parts[3]);
+  organization.identifier.type = text(parts[7]);
+  read_authority(parts[6], organization.identifier);
   return organization;
 }
 

@@ -29,6 +29,7 @@ bool is_digit(char c) {
 
 // Dashes and minus signs of typographers are hyphens.
 std::string plain_dashes(std::string_view text) {
+  if (text.find('\xe2') == std::string_view::npos) return std::string(text);  // each of them begins with it
   std::string result;
   for (std::size_t at = 0; at < text.size();) {
     bool found = false;
@@ -205,7 +206,7 @@ std::optional<AgeSpan> read_age(std::string_view text) {
 // Labels that say for whom a line is; nothing for every other label, because "Optimal" and "Deficient" bound no normal
 // range.
 std::optional<Applicability> read_label(std::string_view label) {
-  std::string words = lower(trim(label));
+  const std::string words = lower(trim(label));
   if (words.empty()) return Applicability{};
   Applicability result;
   constexpr std::pair<std::string_view, Sex> kSexes[] = {
@@ -275,6 +276,12 @@ ReferenceRange read_line(std::string_view line) {
   return range;
 }
 
+// Nothing but numbers, signs and comparators, as most ranges are: no label, no unit, no list.
+bool is_bare(std::string_view text) {
+  return std::ranges::all_of(
+      text, [](char c) { return is_digit(c) || c == '.' || c == '-' || c == ' ' || c == '<' || c == '>' || c == '='; });
+}
+
 std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
   std::vector<std::string_view> parts;
   for (std::size_t at = 0; at <= text.size();) {
@@ -290,8 +297,10 @@ bool all_structured(const std::vector<ReferenceRange>& lines) {
 }
 
 std::vector<ReferenceRange> read_lines(std::string_view text, std::string_view separators) {
+  const std::vector<std::string_view> parts = split(text, separators);
   std::vector<ReferenceRange> lines;
-  for (const std::string_view part : split(text, separators)) lines.push_back(read_line(part));
+  lines.reserve(parts.size());
+  for (const std::string_view part : parts) lines.push_back(read_line(part));
   return lines;
 }
 
@@ -309,7 +318,18 @@ bool fits(const ReferenceRange& range, const Subject& subject) {
 ReferenceRanges read_ranges(std::string_view text) {
   ReferenceRanges ranges;
   ranges.text = text;
-  if (trim(text).empty()) return ranges;
+  const std::string_view trimmed = trim(text);
+  if (trimmed.empty()) return ranges;
+  if (is_bare(trimmed)) {
+    std::optional<Bounds> bounds = read_bounds(trimmed);
+    ReferenceRange& only = ranges.lines.emplace_back();
+    only.text = trimmed;
+    if (bounds) {
+      only.low = std::move(bounds->low);
+      only.high = std::move(bounds->high);
+    }
+    return ranges;
+  }
   if (text.size() <= kRangeBytesMax) {
     // The widest reading in which every part is a range; else the text is one line.
     for (const std::string_view separators : {"", ";\n~", ";\n~|,"}) {

@@ -24,6 +24,9 @@ class ObxFields {
   [[nodiscard]] hl7::Field field(std::uint32_t number) const {
     return segment_.field(number > 5 ? number + pushed_ : number);
   }
+  [[nodiscard]] std::string_view raw_from(std::uint32_t number) const {  // to the end of the segment
+    return segment_.raw_from(number > 5 ? number + pushed_ : number);
+  }
   [[nodiscard]] std::string_view raw_value() const;
   [[nodiscard]] hl7::Segment segment() const { return segment_; }
   [[nodiscard]] bool pushed() const { return pushed_ > 0; }
