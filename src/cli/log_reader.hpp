@@ -24,6 +24,8 @@ class LogReader final : public store::EventLog {
   [[nodiscard]] std::string id() const override { return id_; }
   void on_commit(std::function<void(Sequence)>) override {}
 
+  [[nodiscard]] const runtime::MasterKey& master() const { return master_; }
+
  private:
   LogReader(std::string data_dir, runtime::MasterKey master)
       : data_dir_(std::move(data_dir)), master_(std::move(master)) {}

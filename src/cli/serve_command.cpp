@@ -120,8 +120,9 @@ void harden_process() {
   ::umask(0077);
 }
 
-sync::SyncOptions sync_options(const Config& config) {
+sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
   sync::SyncOptions options;
+  options.index = std::move(index);
   for (const vendors::Source& source : config.sources) options.result_types[source.id] = source.result_event_types;
   return options;
 }
@@ -171,6 +172,7 @@ class House {
     if (!admin_key) return forward_error(std::move(admin_key));
     auto master = runtime::MasterKey::load_or_create(master_key_path(config_.data_dir));
     if (!master) return forward_error(std::move(master));
+    sync::ResultIndex index = sync::result_index(*master);
 
     auto log = store::SegmentLog::open(log_options(config_, ending), std::move(*master), clock_);
     if (!log) return forward_error(std::move(log));
@@ -180,7 +182,7 @@ class House {
     if (!views) return forward_error(std::move(views));
     views_ = std::move(*views);
 
-    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_));
+    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_, std::move(index)));
     if (auto checked = sync_->check(); !checked) return checked;
     open_api(*admin_key, ending);
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);

@@ -34,11 +34,17 @@ class Verify final : public Command {
     if (!log) return terminal.complain(log.error());
     auto scratch = store::open_memory_views();
     if (!scratch) return terminal.complain(scratch.error());
-    const auto report =
-        sync::verify_rebuild(**log, **live, **scratch, apply_options(*data_dir), [&](Sequence done, Sequence all) {
-          if (terminal.talk_is_terminal())
-            terminal.talk() << fmt::format("\r{} of {} records", done.value, all.value) << std::flush;
-        });
+    sync::ApplyOptions options = apply_options(*data_dir);
+    // Documents are facts: the scratch views have none of their bytes, the live ones do.
+    options.index = sync::result_index((*log)->master());
+    options.index.document_bytes = [&live, read = options.index.document_bytes](store::ViewsSnapshot&,
+                                                                                const Sha256& sha256) {
+      return read(*(*live)->snapshot(), sha256);
+    };
+    const auto report = sync::verify_rebuild(**log, **live, **scratch, options, [&](Sequence done, Sequence all) {
+      if (terminal.talk_is_terminal())
+        terminal.talk() << fmt::format("\r{} of {} records", done.value, all.value) << std::flush;
+    });
     if (terminal.talk_is_terminal()) terminal.talk() << '\r' << std::string(40, ' ') << '\r';
     if (!report) return terminal.complain(report.error());
     output_.table() ? print(terminal, *report) : print_json(terminal, *report);

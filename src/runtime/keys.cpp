@@ -1,6 +1,8 @@
 #include "runtime/keys.hpp"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +57,14 @@ Secret<Key256> random_key() {
 
 MasterKey::MasterKey(Secret<Key256> key)
     : key_(std::move(key)), id_(sha256(view_of(key_.reveal())).hex().substr(0, 8)) {}
+
+Secret<Key256> MasterKey::derived(std::string_view purpose) const {
+  Key256 key{};
+  const Key256& master = key_.reveal();
+  ::HMAC(EVP_sha256(), master.data(), static_cast<int>(master.size()),
+         reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(), key.data(), nullptr);
+  return Secret<Key256>(key);
+}
 
 Result<MasterKey> MasterKey::load(const std::string& path) {
   auto file = File::open_read(path);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -31,6 +32,9 @@ class MasterKey {
   static Result<MasterKey> load_or_create(const std::string& path);
 
   [[nodiscard]] const Secret<Key256>& key() const { return key_; }
+
+  // A key of its own for one purpose: HMAC-SHA256 of the purpose under this key. Who has it learns nothing of this key.
+  [[nodiscard]] Secret<Key256> derived(std::string_view purpose) const;
 
   // Names the key without telling it: the first 8 hexadecimal digits of its SHA-256.
   [[nodiscard]] const std::string& id() const { return id_; }

@@ -23,20 +23,11 @@
 #include "orders/match.hpp"
 #include "store/access.hpp"
 #include "store/audit.hpp"
+#include "store/keys.hpp"
 #include "store/reach.hpp"
+#include "store/results.hpp"
 
 namespace resultsync::store {
-
-template <class Tag>
-struct Key {  // a row of this store; 0 stands for none
-  std::int64_t value = 0;
-  auto operator<=>(const Key&) const = default;
-  explicit operator bool() const { return value != 0; }
-};
-using OrderKey = Key<struct OrderKeyTag>;  // the record of the order's first event: the same after a rebuild
-using EntryKey = Key<struct EntryKeyTag>;
-using PractitionerKey = Key<struct PractitionerKeyTag>;
-using ConnectionKey = Key<struct ConnectionKeyTag>;
 
 class NetworkReads;  // network.hpp
 class NetworkWrites;
@@ -225,6 +216,9 @@ class ViewsSnapshot {
 
   virtual NetworkReads& network() = 0;
 
+  // Results by test, patient, code and document; as good as this snapshot.
+  virtual ResultReads& results() = 0;
+
   virtual Totals totals() = 0;
   // A line for every event and every order, in a fixed order, of all that is a function of the set of events (S1):
   // equal views give equal lines. Stops early if `line` answers false.
@@ -261,6 +255,8 @@ class ViewsTransaction {
   // Gives an entry to a practitioner at their next position (D5), and to every endpoint that wants it (D1).
   virtual void issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
                      Timestamp now) = 0;
+
+  virtual ResultWrites& results() = 0;  // as good as this transaction
 
   virtual PractitionerKey add_practitioner(const AppPractitionerId& id) = 0;
   virtual ConnectionKey add_connection(const ConnectionRow& connection) = 0;

@@ -93,7 +93,7 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
       transaction.add_event(row);
     } else {
       const Settled merged =
-          merge_event(transaction, order, {row.source, event, row.record, row.received_at}, options.issue, moment);
+          merge_event(transaction, order, {row.source, event, row.record, body, row.received_at}, options, moment);
       items += merged.items;
       row.reason = order.row.clinic.empty() ? order.row.reason
                    : merged.connected       ? Unmatched::kNone
@@ -143,14 +143,18 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
 }
 
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
-                    bool issue, Moment moment) {
+                    const ApplyOptions& options, Moment moment) {
   const orders::Change change = orders::apply(order.history, input.event, input.record);
   order.row.updated_at = std::max(order.row.updated_at, input.received_at);
-  if (!issue) {
+  Settled settled;
+  if (options.issue) {
+    settled = tell_change(transaction, order, input.event.key, change, moment);
+  } else {
     transaction.add_to_history(order, input.event.key, change);
-    return settle_and_issue(transaction, order, {}, moment);
+    settled = settle_and_issue(transaction, order, {}, moment);
   }
-  return tell_change(transaction, order, input.event.key, change, moment);
+  options.index.add(transaction, {order, change, input.record, input.body, input.received_at});
+  return settled;
 }
 
 Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,

@@ -10,6 +10,7 @@
 #include "orders/documents.hpp"
 #include "store/event_log.hpp"
 #include "store/views.hpp"
+#include "sync/index_results.hpp"
 #include "sync/issue.hpp"
 
 namespace resultsync::sync {
@@ -26,6 +27,7 @@ struct ApplyOptions {
   // False while rebuilding: nothing that was handed out is issued again.
   bool issue = true;
   CommonForm common_form = {};
+  ResultIndex index = {};
 };
 
 // Applies the next record. The number of feed items it issued, or why the log could not be read.
@@ -38,10 +40,11 @@ struct MergeInput {
   const SourceId& source;
   const orders::Event& event;
   Sequence record;
+  std::string_view body;  // of the event, in the common form
   Timestamp received_at;
 };
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
-                    bool issue, Moment moment);
+                    const ApplyOptions& options, Moment moment);
 
 // Writes what an event of that key changed of the order's history, and gives the entries it makes to whoever is to be
 // told.

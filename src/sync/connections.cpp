@@ -13,16 +13,17 @@ namespace {
 // Events that were held back because they name another clinic than the one the order was given to: an operator has
 // spoken now.
 Result<std::size_t> release(store::ViewsTransaction& transaction, const store::EventLog& log,
-                            const CommonForm& common_form, store::OrderRecord& order, Moment moment) {
+                            const ApplyOptions& options, store::OrderRecord& order, Moment moment) {
   std::size_t items = 0;
   for (const auto& held : transaction.read().waiting_of(order.row.key)) {
     if (held.reason != orders::Unmatched::kClinicChanged) continue;
     const auto stored = log.at(held.record);
     if (!stored) return std::unexpected(stored.error());
-    const std::string body = in_common_form(common_form, held.source, stored->record.body);
+    const std::string body = in_common_form(options.common_form, held.source, stored->record.body);
     const orders::Event event =
         orders::decode_event(body, held.body, store::facts_of(transaction.read().network().uses_of(held.record)));
-    items += merge_event(transaction, order, {held.source, event, held.record, held.received_at}, true, moment).items;
+    items += merge_event(transaction, order, {held.source, event, held.record, body, held.received_at}, options, moment)
+                 .items;
     transaction.set_outcome(held.record, store::Outcome::kWaiting, orders::Unmatched::kNobodyConnected);
   }
   return items;
@@ -93,7 +94,7 @@ Result<std::size_t> disconnect(store::Views& views, const DisconnectRequest& req
 }
 
 Result<Matched> match(store::Views& views, const store::EventLog& log, const SourceId& source, const EventId& event_id,
-                      const ClinicId& clinic, Timestamp now, const CommonForm& common_form) {
+                      const ClinicId& clinic, Timestamp now, const ApplyOptions& options) {
   const auto transaction = views.begin();
   auto& read = transaction->read();
   const auto event = read.event(source, event_id);
@@ -108,7 +109,7 @@ Result<Matched> match(store::Views& views, const store::EventLog& log, const Sou
   order->row.clinic = clinic;
   order->row.by_operator = true;
   order->row.settled_at = moment.record;
-  auto released = release(*transaction, log, common_form, *order, moment);
+  auto released = release(*transaction, log, options, *order, moment);
   if (!released) return forward_error(std::move(released));
   Matched matched{order->row.id, clinic, *released, false};
   matched.items += settle_and_issue(*transaction, *order, {}, moment).items;

@@ -45,6 +45,6 @@ struct Matched {
   bool nobody_connected = false;  // the clinic is settled now, but nobody is connected to it yet
 };
 Result<Matched> match(store::Views& views, const store::EventLog& log, const SourceId& source, const EventId& event,
-                      const ClinicId& clinic, Timestamp now, const CommonForm& common_form = {});
+                      const ClinicId& clinic, Timestamp now, const ApplyOptions& options = {});
 
 }  // namespace resultsync::sync

@@ -69,7 +69,9 @@ Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, cons
   }
   order->row.updated_at = std::max(order->row.updated_at, now);
   for (const auto& notice : change.notices) note_if_missing(transaction, *order, facts, notice, record);
-  return tell_change(transaction, *order, event.key, change, {now, read.applied()}).items;
+  const std::size_t items = tell_change(transaction, *order, event.key, change, {now, read.applied()}).items;
+  options.index.add(transaction, {*order, change, record, body, now});
+  return items;
 }
 
 std::string with_documents_of(std::string_view body, const std::vector<store::DocumentUse>& uses,

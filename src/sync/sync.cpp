@@ -13,6 +13,8 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
       views_(views),
       clock_(clock),
       options_(std::move(options)),
+      apply_options_{
+          .result_types = options_.result_types, .common_form = options_.common_form, .index = options_.index},
       records_applied_(
           metrics.counter("resultsync_sync_records_total", "Records of the event log whose effects are committed")),
       items_issued_(metrics.counter("resultsync_feed_items_total", "Feed items issued to practitioners")),
@@ -62,9 +64,7 @@ Result<bool> Sync::apply_records() {
   if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
   for (const auto& record : *records) {
-    auto issued =
-        apply_record(*transaction, log_, record,
-                     {.result_types = options_.result_types, .common_form = options_.common_form}, clock_.now());
+    auto issued = apply_record(*transaction, log_, record, apply_options_, clock_.now());
     if (!issued) return forward_error(std::move(issued));
     items += *issued;
   }

@@ -25,6 +25,7 @@ struct SyncOptions {
   // The event types that carry results, per source; others are kept and marked `unknown_type`.
   std::map<SourceId, std::vector<std::string>> result_types;
   CommonForm common_form = {};
+  ResultIndex index = {};
   // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
   // many events.
   store::ReadLimits batch{8192, 32 * 1024 * 1024};
@@ -57,6 +58,9 @@ class Sync {
   // before start().
   void on_applied(std::function<void()> listener) { applied_listener_ = std::move(listener); }
 
+  // How whatever else merges events does it too. Any thread.
+  [[nodiscard]] const ApplyOptions& apply_options() const { return apply_options_; }
+
   // The last record whose effects are committed. Any thread.
   [[nodiscard]] Sequence applied() const { return Sequence{applied_.load()}; }
 
@@ -69,6 +73,7 @@ class Sync {
   store::Views& views_;
   const runtime::Clock& clock_;
   const SyncOptions options_;
+  const ApplyOptions apply_options_;
   runtime::Counter records_applied_;
   runtime::Counter items_issued_;
   runtime::Gauge lag_records_;

@@ -325,6 +325,61 @@ TEST(Sync, views_of_another_log_or_ahead_of_it_are_refused) {
   EXPECT_EQ(Sync(shorter, pipeline.views(), pipeline.clock(), more_metrics, {}).check().error().code, "views_ahead");
 }
 
+const std::string kPreliminary =
+    "MSH|^~\\&|LAB|LAB|||20260101||ORU^R01|1|P|2.5.1\rPID|1||M1\rOBR|1|P1|F1|24323-8^Panel^LN|||20260101080000+0000||||"
+    "||||||||"
+    "||||||P\rOBX|1|NM|718-7^Hemoglobin^LN||14|g/dL|13-17||||P|||20260101080000+0000";
+const std::string kFinal =
+    "MSH|^~\\&|LAB|LAB|||20260102||ORU^R01|2|P|2.5.1\rPID|1||M1\rOBR|1|P1|F1|24323-8^Panel^LN|||20260102080000+0000||||"
+    "||||||||"
+    "||||||F\rOBX|1|NM|718-7^Hemoglobin^LN||15|g/"
+    "dL|13-17||||F|||20260102080000+0000\rOBX|2|ED|PDF^Report^L||^application^pdf^"
+    "Base64^JVBERi0xLjQK||||||F";
+
+std::size_t found(store::ResultReads& results, store::Term code, store::Term identifier) {
+  store::ResultSearch search;
+  search.code = code;
+  search.identifier = identifier;
+  return results.search(search, store::kNewestTest, 10).size();
+}
+
+TEST(SyncResults, are_found_by_code_identifier_and_document_of_any_version) {
+  Pipeline pipeline;
+  pipeline.receive(EventBody("evt_1").test("t1", kPreliminary));
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").test("t1", kFinal));
+  pipeline.receive(EventBody("evt_3").order("ord_2").test("t2", "no HL7"));
+  pipeline.run();
+  const auto snapshot = pipeline.views().snapshot();
+  auto& results = snapshot->results();
+  const auto all = results.changed({}, {}, 10);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].test.text() + " " + all[0].status + " " + std::to_string(all[0].version), "t1 final 2");
+  EXPECT_EQ(all[1].test.text() + " " + all[1].status + " " + std::to_string(all[1].version), "t2 unknown 1");
+
+  const IndexKey& key = pipeline.sync().apply_options().index.key;
+  EXPECT_EQ(found(results, key.code("718-7"), {}), 1U);
+  EXPECT_EQ(found(results, key.code("718-8"), {}), 0U);
+  EXPECT_EQ(found(results, {}, key.identifier("F1")), 1U);
+  EXPECT_EQ(found(results, {}, key.identifier("718-7")), 0U);
+  const auto places = results.documents(sha256("%PDF-1.4\n"), {}, 10);
+  ASSERT_EQ(places.size(), 1U);
+  EXPECT_EQ(places[0].record, Sequence{2});
+}
+
+TEST(SyncResults, a_result_that_is_taken_back_is_withdrawn_and_back_again_is_what_it_was) {
+  Pipeline pipeline;
+  const auto status = [&] { return pipeline.views().snapshot()->results().changed({}, {}, 10).at(0).status; };
+  pipeline.receive(EventBody("evt_1").test("t1", kFinal));
+  pipeline.run();
+  EXPECT_EQ(status(), "final");
+  pipeline.receive(EventBody("evt_2").at("2026-01-02T10:00:00Z").test("t1"));
+  pipeline.run();
+  EXPECT_EQ(status(), "withdrawn");
+  pipeline.receive(EventBody("evt_3").at("2026-01-03T10:00:00Z").test("t1", kFinal));
+  pipeline.run();
+  EXPECT_EQ(status(), "final");
+}
+
 // A set of events of a few orders; each order keeps its clinic, some events do not name it.
 std::vector<std::string> some_bodies() {
   std::vector<std::string> bodies;
@@ -337,7 +392,8 @@ std::vector<std::string> some_bodies() {
     *rc::gen::inRange(0, 4) == 0 ? body.by("pra_" + number) : body.by("pra_" + number, "cli_" + number);
     body.status(*rc::gen::element<std::string>("In Progress", "Completed"));
     for (const char* test : {"t1", "t2"}) {
-      if (*rc::gen::arbitrary<bool>()) body.test(number + test, *rc::gen::element<std::string>("", "A", "B"));
+      if (*rc::gen::arbitrary<bool>())
+        body.test(number + test, *rc::gen::element<std::string>("", "A", kPreliminary, kFinal));
     }
     bodies.push_back(body.text());
   }

@@ -741,6 +741,7 @@ Totals Session::totals() {
 }
 
 void Session::dump(const std::function<bool(std::string_view line)>& line) {
+  if (!results_.dump(line)) return;
   // Which body stands under an id, and which receipts conflict with it, records the arrival (I2); the rest is what the
   // bodies say.
   {

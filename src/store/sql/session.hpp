@@ -9,6 +9,7 @@
 #include "store/sql/database.hpp"
 #include "store/sql/deliveries.hpp"
 #include "store/sql/network.hpp"
+#include "store/sql/results.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
@@ -59,6 +60,8 @@ class Session : public ViewsSnapshot {
 
   NetworkReads& network() override { return network_; }
 
+  ResultReads& results() override { return results_; }
+
   Totals totals() override;
   void dump(const std::function<bool(std::string_view line)>& line) override;
 
@@ -76,6 +79,7 @@ class Session : public ViewsSnapshot {
   SqlDeliveryReads deliveries_{database_};
 
   SqlNetworkReads network_{database_};
+  SqlResultReads results_{database_};
 };
 
 // Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
@@ -104,6 +108,8 @@ class WriterSession : public ViewsTransaction {
   EntryKey add_entry(const Entry& entry) override;
   void issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill, Timestamp now) override;
 
+  ResultWrites& results() override { return results_; }
+
   PractitionerKey add_practitioner(const AppPractitionerId& id) override;
   ConnectionKey add_connection(const ConnectionRow& connection) override;
   void set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) override;
@@ -128,6 +134,7 @@ class WriterSession : public ViewsTransaction {
   SqlAuditWrites audit_{database_};
   SqlDeliveryWrites deliveries_{database_};
   SqlNetworkWrites network_{database_};
+  SqlResultWrites results_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };

@@ -1,0 +1,300 @@
+#include "store/sql/results.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+namespace resultsync::store::sql {
+namespace {
+
+#define RESULT_COLUMNS                                                                                              \
+  "SELECT t.test_key, t.order_key, o.source, o.order_id, t.test_id, o.patient_id, o.clinic_id, t.current_version, " \
+  "t.status, t.changed_at, t.fhir_prefix "
+
+// S5: within the reach ?1 of a key, and of the practitioner ?2 it was narrowed to. `ORDER` is the alias of the order.
+#define IN_SIGHT(ORDER)                                                                         \
+  "(?1 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?1 AND v.source = " ORDER \
+  ".source AND v.clinic_id = " ORDER                                                            \
+  ".clinic_id)) AND (?2 = 0 OR EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = " ORDER  \
+  ".clinic_id AND c.source = " ORDER ".source AND c.practitioner_key = ?2 AND c.ended_at IS NULL)) "
+
+// Where a query begins: with the narrowest of what is asked for. A CROSS JOIN is taken in the order in which it is
+// written.
+#define OF_TESTS "FROM result_tests t CROSS JOIN orders o WHERE o.order_key = t.order_key AND "
+#define OF_ORDERS "FROM orders o CROSS JOIN result_tests t WHERE t.order_key = o.order_key AND "
+#define OF_CLINICS                                                                                            \
+  " m CROSS JOIN orders o CROSS JOIN result_tests t WHERE o.clinic_id = m.clinic_id AND o.source = m.source " \
+  "AND t.order_key = o.order_key AND "
+#define OF_REACH "FROM (SELECT DISTINCT v.source, v.clinic_id FROM visible_clinics v WHERE v.reach = ?1)" OF_CLINICS
+#define OF_PRACTITIONER                                                                                             \
+  "FROM (SELECT DISTINCT c.source, c.clinic_id FROM connections c WHERE c.practitioner_key = ?2 AND c.ended_at IS " \
+  "NULL)" OF_CLINICS
+
+std::int64_t at_most(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
+}
+
+template <class Id>
+std::string text_of(const std::optional<Id>& id) {
+  return id ? id->text() : std::string();
+}
+
+std::vector<ResultRow> result_rows(Query& query) {
+  std::vector<ResultRow> rows;
+  while (query.next()) {
+    ResultRow row;
+    row.key = TestKey{query.integer(0)};
+    row.order_key = OrderKey{query.integer(1)};
+    row.source = SourceId(query.text(2));
+    row.order = OrderId(query.text(3));
+    row.test = OrderedTestId(query.text(4));
+    row.patient = PatientId(query.text(5));
+    row.clinic = ClinicId(query.text(6));
+    row.version = static_cast<int>(query.integer(7));
+    row.status = query.text(8);
+    row.changed_at = Timestamp{query.integer(9)};
+    row.fhir_prefix = query.text(10);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+#define CHANGED_FILTERS                                                                                           \
+  IN_SIGHT("o")                                                                                                   \
+  "AND (?3 = '' OR o.source = ?3) AND (?4 = '' OR t.status = ?4) AND t.changed_at >= ?5 "                         \
+  "AND (t.changed_at, t.test_key) > (?6, ?7) AND (?9 = '' OR t.test_id = ?9) AND (?10 = '' OR o.order_id = ?10) " \
+  "AND (?11 = '' OR o.patient_id = ?11) ORDER BY t.changed_at, t.test_key LIMIT ?8"
+
+const char* changed_query(const ResultFilter& filter) {
+  if (filter.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?9 AND " CHANGED_FILTERS;
+  if (filter.order) return RESULT_COLUMNS OF_ORDERS "o.order_id = ?10 AND " CHANGED_FILTERS;
+  if (filter.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?11 AND " CHANGED_FILTERS;
+  if (filter.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER CHANGED_FILTERS;
+  if (!filter.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH CHANGED_FILTERS;
+  return RESULT_COLUMNS OF_TESTS CHANGED_FILTERS;
+}
+
+#define SEARCH_FILTERS \
+  IN_SIGHT("o")        \
+  "AND t.test_key < ?3 AND t.changed_at >= ?5 AND t.changed_at < ?6 "                                            \
+  "AND (?7 >= ?8 OR (t.taken_from < ?8 AND t.taken_to > ?7)) "                                                   \
+  "AND (?9 = 0 OR o.patient_id = '' OR NOT EXISTS (SELECT 1 FROM orders n CROSS JOIN result_tests u WHERE "      \
+  "n.patient_id = o.patient_id AND n.source = o.source AND u.order_key = n.order_key AND u.test_key > "          \
+  "t.test_key AND " IN_SIGHT("n")                                                                                \
+  ")) AND (?10 = '' OR t.fhir_prefix = ?10) AND (?11 = '' OR (o.source = ?11 AND o.patient_id = ?12)) "          \
+  "ORDER BY t.test_key DESC LIMIT ?4"
+
+// One set of codes; and all that have a code, where they are many.
+#define OF_SET                                                                                                     \
+  "FROM result_test_codes w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.set_key = ?13 AND w.test_key < " \
+  "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND "
+#define OF_CODE                                                                                                    \
+  "FROM (SELECT DISTINCT x.test_key FROM result_codes w CROSS JOIN result_test_codes x WHERE w.term = ?13 AND "    \
+  "x.set_key = w.set_key AND x.test_key < ?3) m CROSS JOIN result_tests t CROSS JOIN orders o WHERE t.test_key = " \
+  "m.test_key AND o.order_key = t.order_key AND "
+constexpr std::size_t kSetsMax = 64;
+
+const char* search_query(const ResultSearch& search) {
+  if (search.test_prefix) return RESULT_COLUMNS OF_TESTS "t.fhir_prefix = ?10 AND " SEARCH_FILTERS;
+  if (search.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?12 AND " SEARCH_FILTERS;
+  if (search.identifier) {
+    return RESULT_COLUMNS
+        "FROM result_identifiers w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.term = ?13 AND w.test_key < "
+        "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND " SEARCH_FILTERS;
+  }
+  if (search.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER SEARCH_FILTERS;
+  if (!search.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH SEARCH_FILTERS;
+  return RESULT_COLUMNS OF_TESTS SEARCH_FILTERS;
+}
+
+constexpr Timestamp kEarliest{std::numeric_limits<std::int64_t>::min()};
+constexpr Timestamp kLatest{std::numeric_limits<std::int64_t>::max()};
+
+}  // namespace
+
+std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, ResultPlace after, std::size_t limit) {
+  const std::string source = text_of(filter.source);
+  const std::string test = text_of(filter.test);
+  const std::string order = text_of(filter.order);
+  const std::string patient = text_of(filter.patient);
+  const std::string status = filter.status.value_or("");
+  Query query(database_, changed_query(filter), filter.sight.reach.value, filter.sight.practitioner.value, source,
+              status, filter.updated_since.value_or(kEarliest).microseconds, after.changed_at.microseconds,
+              after.key.value, at_most(limit), test, order, patient);
+  return result_rows(query);
+}
+
+std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKey before, std::size_t limit) {
+  const bool by_code = search.code && !search.test_prefix && !search.patient && !search.identifier;
+  if (!by_code) return searched(search_query(search), search, search.identifier.value, before, limit);
+  std::vector<std::int64_t> sets;
+  {
+    Query query(database_, "SELECT set_key FROM result_codes WHERE term = ?1 LIMIT ?2", search.code.value,
+                kSetsMax + 1);
+    while (query.next()) sets.push_back(query.integer(0));
+  }
+  if (sets.size() > kSetsMax)
+    return searched(RESULT_COLUMNS OF_CODE SEARCH_FILTERS, search, search.code.value, before, limit);
+  // Each set gives its newest without a sort; the newest of all are among them.
+  std::vector<ResultRow> rows;
+  for (const std::int64_t set : sets) {
+    std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_FILTERS, search, set, before, limit),
+                      std::back_inserter(rows));
+  }
+  std::ranges::sort(rows, std::ranges::greater{}, &ResultRow::key);
+  rows.erase(std::ranges::unique(rows, {}, &ResultRow::key).begin(), rows.end());
+  if (rows.size() > limit) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(limit), rows.end());
+  return rows;
+}
+
+std::vector<ResultRow> SqlResultReads::searched(const char* sql, const ResultSearch& search, std::int64_t by,
+                                                TestKey before, std::size_t limit) {
+  const std::string prefix = search.test_prefix.value_or("");
+  const std::string source = search.patient ? search.patient->first.text() : "";
+  const std::string patient = search.patient ? search.patient->second.text() : "";
+  const TakenSpan taken = search.taken.value_or(TakenSpan{});
+  Query query(database_, sql, search.sight.reach.value, search.sight.practitioner.value, before.value, at_most(limit),
+              search.changed_from.value_or(kEarliest).microseconds, search.changed_to.value_or(kLatest).microseconds,
+              taken.from.microseconds, taken.to.microseconds, search.newest_of_patient, prefix, source, patient, by);
+  return result_rows(query);
+}
+
+std::optional<std::pair<SourceId, PatientId>> SqlResultReads::patient_named(const std::string& fhir_prefix) {
+  Query query(database_, "SELECT source, patient_id FROM result_patients WHERE fhir_prefix = ?1", fhir_prefix);
+  if (!query.next()) return std::nullopt;
+  return std::pair(SourceId(query.text(0)), PatientId(query.text(1)));
+}
+
+std::vector<DocumentPlace> SqlResultReads::documents(const Sha256& sha256, const Sight& sight, std::size_t limit) {
+  std::vector<DocumentPlace> places;
+  Query query(database_,
+              "SELECT t.order_key, t.test_id, d.record FROM result_documents d CROSS JOIN result_tests t CROSS JOIN "
+              "orders o WHERE d.sha256 = ?3 AND t.test_key = d.test_key AND o.order_key = t.order_key AND " IN_SIGHT(
+                  "o") "ORDER BY d.test_key DESC LIMIT ?4",
+              sight.reach.value, sight.practitioner.value, sha256, at_most(limit));
+  while (query.next()) {
+    places.push_back({OrderKey{query.integer(0)}, OrderedTestId(query.text(1)),
+                      Sequence{static_cast<std::uint64_t>(query.integer(2))}});
+  }
+  return places;
+}
+
+// Which record holds a document, and when something changed, record the arrival.
+bool SqlResultReads::dump(const std::function<bool(std::string_view line)>& line) {
+  {
+    Query query(database_,
+                "SELECT o.source, o.order_id, t.test_id, t.status, t.taken_from, t.taken_to, t.fhir_prefix FROM "
+                "result_tests t JOIN orders o ON o.order_key = t.order_key ORDER BY o.source, o.order_id, t.test_id");
+    while (query.next()) {
+      if (!line(fmt::format("result {} {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2), query.text(3),
+                            query.integer(4), query.integer(5), query.text(6)))) {
+        return false;
+      }
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT s.name, c.term FROM result_codes c JOIN result_code_sets s ON s.set_key = c.set_key ORDER BY "
+                "c.term, s.name");
+    while (query.next()) {
+      if (!line(fmt::format("code {} {}", query.digest(0).hex(), query.integer(1)))) return false;
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT s.name, o.source, o.order_id, t.test_id FROM result_test_codes x JOIN result_code_sets s ON "
+                "s.set_key = x.set_key JOIN result_tests t ON t.test_key = x.test_key JOIN orders o ON o.order_key = "
+                "t.order_key ORDER BY s.name, o.source, o.order_id, t.test_id");
+    while (query.next()) {
+      if (!line(fmt::format("codes {} {} {} {}", query.digest(0).hex(), query.text(1), query.text(2), query.text(3))))
+        return false;
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT x.term, o.source, o.order_id, t.test_id FROM result_identifiers x JOIN result_tests t ON "
+                "t.test_key = x.test_key JOIN orders o ON o.order_key = t.order_key ORDER BY x.term, o.source, "
+                "o.order_id, t.test_id");
+    while (query.next()) {
+      if (!line(fmt::format("identifier {} {} {} {}", query.integer(0), query.text(1), query.text(2), query.text(3))))
+        return false;
+    }
+  }
+  {
+    Query query(database_,
+                "SELECT d.sha256, o.source, o.order_id, t.test_id FROM result_documents d JOIN result_tests t ON "
+                "t.test_key = d.test_key JOIN orders o ON o.order_key = t.order_key ORDER BY d.sha256, o.source, "
+                "o.order_id, t.test_id");
+    while (query.next()) {
+      if (!line(fmt::format("document {} {} {} {}", query.digest(0).hex(), query.text(1), query.text(2),
+                            query.text(3)))) {
+        return false;
+      }
+    }
+  }
+  Query query(database_, "SELECT fhir_prefix, source, patient_id FROM result_patients ORDER BY fhir_prefix");
+  while (query.next()) {
+    if (!line(fmt::format("patient {} {} {}", query.text(0), query.text(1), query.text(2)))) return false;
+  }
+  return true;
+}
+
+void SqlResultWrites::add_patient(const SourceId& source, const PatientId& patient) {
+  const std::string prefix = fhir_prefix_of_patient(source, patient);
+  Query(database_, "INSERT INTO result_patients VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", prefix, source.text(),
+        patient.text())
+      .run();
+}
+
+TestKey SqlResultWrites::save(const Change& change) {
+  const std::string prefix = fhir_prefix_of_test(change.source, change.order_id, change.test);
+  const std::string status = change.status.value_or("");
+  Query query(database_,
+              "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
+              "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
+              "UPDATE SET current_version = excluded.current_version, "
+              "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
+              "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
+              "result_tests.changed_at END, "
+              "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
+              "result_tests.taken_from END, "
+              "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
+              "result_tests.taken_to END RETURNING test_key",
+              change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
+              change.taken.from.microseconds, change.taken.to.microseconds);
+  return TestKey{query.next() ? query.integer(0) : 0};
+}
+
+void SqlResultWrites::add_codes(TestKey test, const Sha256& set, const std::function<std::vector<Term>()>& terms) {
+  std::int64_t set_key = 0;
+  {
+    Query known(database_, "SELECT set_key FROM result_code_sets WHERE name = ?1", set);
+    if (known.next()) set_key = known.integer(0);
+  }
+  if (set_key == 0) {
+    {
+      Query added(database_, "INSERT INTO result_code_sets (name) VALUES (?1) RETURNING set_key", set);
+      if (added.next()) set_key = added.integer(0);
+    }
+    for (const Term term : terms()) {
+      Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, set_key).run();
+    }
+  }
+  Query(database_, "INSERT INTO result_test_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", set_key, test.value).run();
+}
+
+void SqlResultWrites::add_identifier(TestKey test, Term identifier) {
+  Query(database_, "INSERT INTO result_identifiers VALUES (?1, ?2) ON CONFLICT DO NOTHING", identifier.value,
+        test.value)
+      .run();
+}
+
+void SqlResultWrites::add_document(TestKey test, const Sha256& sha256, Sequence record) {
+  Query(database_, "INSERT INTO result_documents VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", sha256, test.value,
+        static_cast<std::int64_t>(record.value))
+      .run();
+}
+
+}  // namespace resultsync::store::sql

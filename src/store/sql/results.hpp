@@ -1,0 +1,37 @@
+// The facet of results on one connection.
+#pragma once
+
+#include "store/results.hpp"
+#include "store/sql/database.hpp"
+
+namespace resultsync::store::sql {
+
+class SqlResultReads final : public ResultReads {
+ public:
+  explicit SqlResultReads(Database& database) : database_(database) {}
+  std::vector<ResultRow> changed(const ResultFilter& filter, ResultPlace after, std::size_t limit) override;
+  std::vector<ResultRow> search(const ResultSearch& search, TestKey before, std::size_t limit) override;
+  std::optional<std::pair<SourceId, PatientId>> patient_named(const std::string& fhir_prefix) override;
+  std::vector<DocumentPlace> documents(const Sha256& sha256, const Sight& sight, std::size_t limit) override;
+  bool dump(const std::function<bool(std::string_view line)>& line) override;
+
+ private:
+  std::vector<ResultRow> searched(const char* sql, const ResultSearch& search, std::int64_t by, TestKey before,
+                                  std::size_t limit);
+  Database& database_;
+};
+
+class SqlResultWrites final : public ResultWrites {
+ public:
+  explicit SqlResultWrites(Database& database) : database_(database) {}
+  TestKey save(const Change& change) override;
+  void add_patient(const SourceId& source, const PatientId& patient) override;
+  void add_codes(TestKey test, const Sha256& set, const std::function<std::vector<Term>()>& terms) override;
+  void add_identifier(TestKey test, Term identifier) override;
+  void add_document(TestKey test, const Sha256& sha256, Sequence record) override;
+
+ private:
+  Database& database_;
+};
+
+}  // namespace resultsync::store::sql
