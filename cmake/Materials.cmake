@@ -14,6 +14,10 @@ pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(icu REQUIRED IMPORTED_TARGET icu-uc)
 
+find_library(HPDF hpdf REQUIRED)  # libharu comes without a pkg-config file
+add_library(hpdf INTERFACE)
+target_link_libraries(hpdf INTERFACE ${HPDF})
+
 # Only the core of prometheus-cpp: its exposer embeds a web server that we do not want.
 find_library(PROMETHEUS_CORE prometheus-cpp-core REQUIRED)
 add_library(prometheus_core INTERFACE)

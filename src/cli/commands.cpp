@@ -22,6 +22,20 @@ constexpr CommandEntry kCommands[] = {
      "resultsync serve --config resultsync.toml\nRESULTSYNC_SERVER_PUBLIC=0.0.0.0:8080 resultsync serve -c "
      "resultsync.toml",
      make_serve},
+    {"sandbox", Section::kServer, "Run a simulated lab network to develop, demo and test against",
+     "OAuth with a consent page, JSON:API resources, checkout, documents, signed webhooks, and a world of clinics, "
+     "orders and "
+     "laboratories\n"
+     "behind them; everybody in it is invented. The same --seed gives the same world. Opens a control page at "
+     "/control, on "
+     "which results are\n"
+     "released, corrected or lost by hand. What goes wrong is chosen with --switch and --hostile. All its faces: "
+     "docs/reference/sandbox.md.\n"
+     "It keeps nothing: what people did is gone when it ends.",
+     "resultsync sandbox --webhook http://127.0.0.1:8080/webhook\n"
+     "resultsync sandbox --seed 7 --speed 600x --write ./try\n"
+     "resultsync sandbox --listen 127.0.0.1:0 --hostile --switch loss=0.2 -o json",
+     make_sandbox},
     {"status", Section::kServer, "Show whether the server is well, and what it holds", "",
      "resultsync status\nresultsync status -o json", make_status},
     {"check-config", Section::kServer, "Check a configuration and show every setting with where it comes from",

@@ -9,6 +9,7 @@ namespace resultsync::cli {
 
 std::unique_ptr<Command> make_serve();
 std::unique_ptr<Command> make_demo();
+std::unique_ptr<Command> make_sandbox();
 std::unique_ptr<Command> make_status();
 std::unique_ptr<Command> make_check_config();
 

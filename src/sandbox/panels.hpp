@@ -1,4 +1,5 @@
-// What the invented laboratory measures: a few panels with LOINC codes, units and ordinary reference ranges.
+// What an invented laboratory measures, with LOINC codes, units and ordinary reference ranges; and the few panels that
+// the generator's events are made of. catalogue.hpp has the rest.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,14 @@
 
 namespace resultsync::sandbox {
 
+// How a laboratory says what is normal.
+enum class RangeForm {
+  kBoth,   // 0.45-4.50
+  kBelow,  // <150: only `high` counts
+  kAbove,  // >39: only `low` counts
+  kWords,  // the value itself is a word
+};
+
 struct Analyte {
   std::string_view loinc;
   std::string_view name;
@@ -14,6 +23,13 @@ struct Analyte {
   std::int64_t low = 0;   // reference range, in units of the last decimal: 4.5 with one decimal is 45
   std::int64_t high = 0;
   int decimals = 0;
+  // What the catalogue's laboratories add; the panels of the generator do without.
+  RangeForm range = RangeForm::kBoth;
+  std::string_view local = {};    // the laboratory's own code; empty: it sends LOINC alone
+  std::int64_t panic_low = 0;     // below it LL; 0: there is none
+  std::int64_t panic_high = 0;    // above it HH; 0: there is none
+  std::string_view usual = {};    // kWords: what is normal, "Negative"
+  std::string_view unusual = {};  // kWords: and what is not, "Positive"
 };
 
 struct Panel {

@@ -1,0 +1,65 @@
+#include "sandbox/form.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "http/target.hpp"
+
+namespace resultsync::sandbox {
+namespace {
+
+constexpr std::size_t kFieldsMax = 200;
+
+}  // namespace
+
+std::optional<Form> Form::read(std::string_view body) {
+  Form form;
+  while (!body.empty()) {
+    const std::size_t end = body.find('&');
+    const std::string_view field = body.substr(0, end);
+    body = end == std::string_view::npos ? std::string_view{} : body.substr(end + 1);
+    if (field.empty()) continue;
+    const std::size_t equals = field.find('=');
+    auto name = http::decode_query_part(field.substr(0, equals));
+    auto value =
+        http::decode_query_part(equals == std::string_view::npos ? std::string_view{} : field.substr(equals + 1));
+    if (!name || !value || form.fields_.size() >= kFieldsMax) return std::nullopt;
+    form.fields_.emplace_back(std::move(*name), std::move(*value));
+  }
+  return form;
+}
+
+std::string Form::only(std::string_view name) const {
+  const auto values = all(name);
+  return values.size() == 1 ? values.front() : std::string();
+}
+
+std::vector<std::string> Form::all(std::string_view name) const {
+  std::vector<std::string> found;
+  for (const auto& [field, value] : fields_) {
+    if (field == name) found.push_back(value);
+  }
+  return found;
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80 && (std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~')) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", byte);
+    }
+  }
+  return out;
+}
+
+std::string with_parameter(std::string url, std::string_view name, std::string_view value) {
+  url += url.contains('?') ? '&' : '?';
+  return url + std::string(name) + "=" + percent_encoded(value);
+}
+
+}  // namespace resultsync::sandbox
