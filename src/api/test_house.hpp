@@ -16,6 +16,7 @@
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/sync.hpp"
 #include "tests/support/event_body.hpp"
+#include "tests/support/views.hpp"
 
 namespace resultsync::api {
 
@@ -102,7 +103,7 @@ class House {
  public:
   explicit House(HouseOptions options = {})
       : views_(options.directory.empty()
-                   ? store::open_memory_views().value()
+                   ? test::open_views()
                    : store::open_sqlite_views(options.directory, {.readers = 4, .on_failure = {}}).value()),
         sync_(log_, *views_, clock_, metrics_, sync_options(options.sources)) {
     EXPECT_TRUE(sync_.check().has_value());

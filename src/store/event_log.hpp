@@ -48,7 +48,8 @@ struct ReadLimits {
 class EventLog {
  public:
   // Told the sequence once the record is durable, or why it is not. Called on the log's own thread, in the order of the
-  // sequences; must not block.
+  // sequences; must not block. A log with several writers gives records their sequence after their commit: it tells the
+  // record's name, which at() and `same_body_as` take in place of a sequence.
   using Committed = std::move_only_function<void(Result<Sequence>)>;
 
   virtual ~EventLog() = default;
@@ -56,7 +57,8 @@ class EventLog {
   // Hands a record over; returns at once. Whatever waits is made durable together (group commit), then each `committed`
   // is called. Errors (before anything was written): `overloaded` (the queue is full), `disk_low`, `stopped`. Error
   // `store_failed`: a write or sync failed; whether the record will be found after a restart is open (I5 forbids
-  // answering 2xx), and the log takes nothing more. Thread-safe.
+  // answering 2xx), and the log takes nothing more. `unavailable`: the database behind it cannot be used just now; the
+  // same is open, and the log goes on when it can. Thread-safe.
   virtual void append(Record record, Committed committed) = 0;
 
   // Up to the limits of committed records after `after`, in order; empty at the end. Thread-safe.

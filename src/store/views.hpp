@@ -26,6 +26,7 @@
 #include "store/keys.hpp"
 #include "store/reach.hpp"
 #include "store/results.hpp"
+#include "store/unavailable.hpp"
 
 namespace resultsync::store {
 
@@ -273,7 +274,8 @@ class ViewsTransaction {
   // from views of the same engine. For empty views only.
   virtual void copy_facts(ViewsSnapshot& from) = 0;
 
-  // Durable once it returns a value. An error leaves it open whether it is: the caller stops the process (fail-stop).
+  // Durable once it returns a value. An error leaves it open whether it is. kUnavailable: read what became of it and
+  // try again; any other: the caller stops the process (fail-stop).
   virtual Result<void> commit() = 0;
 };
 

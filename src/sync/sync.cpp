@@ -1,5 +1,7 @@
 #include "sync/sync.hpp"
 
+#include <algorithm>
+
 #include "runtime/log.hpp"
 #include "runtime/threads.hpp"
 #include "sync/apply.hpp"
@@ -37,7 +39,8 @@ Result<void> Sync::check() {
     return fail("foreign_log", "the views in this data directory are views of another event log",
                 "restore log/ and views.db from the same backup, or remove views.db to build it anew");
   }
-  if (applied > log_.end()) {
+  // Where others share the log, they may have been faster than our look at its end.
+  if (applied > log_.end() && !log_.at(applied)) {
     return fail("views_ahead", "the views know records that the event log does not have",
                 "the log was cut or restored from an older backup: restore views.db from the same backup");
   }
@@ -53,14 +56,22 @@ Result<bool> Sync::step() {
 
 Result<bool> Sync::apply_records() {
   const Sequence from{applied_.load()};
+  if (log_.end() <= from) {
+    lag_records_.set(0);
+    return false;
+  }
   lag_records_.set(static_cast<double>(log_.end().value - from.value));
-  if (log_.end() <= from) return false;
   auto records = log_.read(from, options_.batch);
   if (!records) return forward_error(std::move(records));
   if (records->empty()) return false;
 
   const auto started = clock_.monotonic();
   const auto transaction = views_.begin();
+  if (const Sequence applied = transaction->read().applied(); applied != from) {
+    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
+    applied_ = applied.value;  // another instance was here
+    return true;
+  }
   if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
   for (const auto& record : *records) {
@@ -76,7 +87,7 @@ Result<bool> Sync::apply_records() {
   commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
   records_applied_.add(static_cast<double>(records->size()));
   items_issued_.add(static_cast<double>(items));
-  lag_records_.set(static_cast<double>(log_.end().value - last.value));
+  lag_records_.set(static_cast<double>(std::max(log_.end(), last).value - last.value));
   if (items > 0 && feed_listener_) feed_listener_();
   if (applied_listener_) applied_listener_();
   return true;
@@ -116,8 +127,9 @@ Result<bool> Sync::backfill() {
 void Sync::start(std::function<void(const Error&)> on_failure) {
   on_failure_ = std::move(on_failure);
   log_.on_commit([this](Sequence) { wake(); });
-  thread_ =
-      runtime::start_thread("sync", [this](const std::stop_token& stop) { run(stop); }, runtime::Priority::kBackground);
+  // A transaction that others wait for is not left lying: with a shared store, sync does not give way.
+  const auto priority = options_.look_every.count() == 0 ? runtime::Priority::kBackground : runtime::Priority::kNormal;
+  thread_ = runtime::start_thread("sync", [this](const std::stop_token& stop) { run(stop); }, priority);
 }
 
 void Sync::wake() {
@@ -134,18 +146,35 @@ void Sync::stop() {
 }
 
 void Sync::run(const std::stop_token& stop) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kPauseMin{50};
+  constexpr milliseconds kPauseMax{2000};
+  milliseconds pause{};
   while (!stop.stop_requested()) {
     const auto stepped = step();
+    if (!stepped && stepped.error().code == store::kUnavailable) {
+      runtime::log::warning("sync.unavailable", {{"cause", stepped.error().cause}});
+      pause = std::min(std::max(2 * pause, kPauseMin), kPauseMax);
+      wait(stop, pause);
+      continue;
+    }
+    pause = {};
     if (!stepped) {
       runtime::log::error("sync.failed", {{"code", stepped.error().code}, {"message", stepped.error().text()}});
       if (on_failure_) on_failure_(stepped.error());
       return;
     }
     if (*stepped) continue;
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, stop, [this] { return woken_; });
-    woken_ = false;
+    wait(stop, options_.look_every);
   }
+}
+
+// Until woken, or for some time at most; 0 is no limit.
+void Sync::wait(const std::stop_token& stop, std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  const auto woken = [this] { return woken_; };
+  at_most.count() == 0 ? wake_.wait(lock, stop, woken) : wake_.wait_for(lock, stop, at_most, woken);
+  woken_ = false;
 }
 
 }  // namespace resultsync::sync

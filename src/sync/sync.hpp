@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -30,6 +31,9 @@ struct SyncOptions {
   // many events.
   store::ReadLimits batch{8192, 32 * 1024 * 1024};
   std::size_t backfill_chunk = 200;  // orders a transaction
+  // Where other instances share the store: how long to wait at most before looking whether they left something to do.
+  // 0: nobody else does.
+  std::chrono::milliseconds look_every{0};
 };
 
 class Sync {
@@ -42,11 +46,12 @@ class Sync {
   Result<void> check();
 
   // One batch of records, or else one chunk of a backfill. False: there was nothing to do. Used by one thread at a
-  // time.
+  // time. Several instances may step at once: each goes on from the progress that it finds in its transaction.
   Result<bool> step();
 
-  // Steps whenever there is something to do, on a thread of its own, until stop(). A failure stops it for good:
-  // `on_failure` is told once, and the process is expected to end (fail-stop).
+  // Steps whenever there is something to do, on a thread of its own, until stop(). While the store is unavailable it
+  // tries again, ever more slowly. Any other failure stops it for good: `on_failure` is told once, and the process is
+  // expected to end (fail-stop).
   void start(std::function<void(const Error&)> on_failure);
   void wake();  // there may be something to do; from any thread
   void stop();  // finishes the step in hand
@@ -68,6 +73,7 @@ class Sync {
   Result<bool> apply_records();
   Result<bool> backfill();
   void run(const std::stop_token& stop);
+  void wait(const std::stop_token& stop, std::chrono::milliseconds at_most);
 
   store::EventLog& log_;
   store::Views& views_;

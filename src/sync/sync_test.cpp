@@ -11,6 +11,7 @@
 #include "sync/connections.hpp"
 #include "sync/rebuild.hpp"
 #include "tests/support/event_body.hpp"
+#include "tests/support/views.hpp"
 
 namespace resultsync::sync {
 namespace {
@@ -23,8 +24,7 @@ const SourceId kRupa("rupa");
 class Pipeline {
  public:
   explicit Pipeline(std::size_t backfill_chunk = 200)
-      : views_(std::move(*store::open_memory_views())),
-        sync_(log_, *views_, clock_, metrics_, options(backfill_chunk)) {}
+      : views_(test::open_views()), sync_(log_, *views_, clock_, metrics_, options(backfill_chunk)) {}
 
   Sequence receive(const std::string& body, const SourceId& source = kRupa) {
     Sequence given;

@@ -478,7 +478,7 @@ void WriterSession::save_order_row(const OrderRecord& order) {
         "INSERT INTO settled_clinics VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
         "excluded.clinic_id, "
         "by_operator = excluded.by_operator, delivered_at = excluded.delivered_at, settled_at = excluded.settled_at "
-        "WHERE (clinic_id, by_operator, delivered_at) <> "
+        "WHERE (settled_clinics.clinic_id, settled_clinics.by_operator, settled_clinics.delivered_at) <> "
         "(excluded.clinic_id, excluded.by_operator, excluded.delivered_at)",
         row.key.value, row.clinic.text(), row.by_operator, row.delivered_at.value, number(row.settled_at))
       .run();

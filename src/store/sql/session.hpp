@@ -124,6 +124,7 @@ class WriterSession : public ViewsTransaction {
 
  protected:
   void finish();  // writes what was gathered: the practitioners' last positions
+  [[nodiscard]] bool issued() const { return !positions_.empty(); }
 
   Database& database_;
   KnownClinics& known_clinics_;

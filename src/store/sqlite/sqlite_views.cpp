@@ -8,36 +8,15 @@
 #include "runtime/file.hpp"
 #include "runtime/random.hpp"
 #include "store/sql/session.hpp"
+#include "store/sql/turnstile.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/migrations.hpp"
 
 namespace resultsync::store {
 namespace {
 
+using sql::Turnstile;
 using sqlite::Database;
-
-// Lets one thread in at a time, in the order of their arrival, so that a busy sync cannot starve the API.
-class Turnstile {
- public:
-  void enter() {
-    std::unique_lock lock(mutex_);
-    const auto ticket = next_ticket_++;
-    turn_.wait(lock, [&] { return serving_ == ticket; });
-  }
-  void leave() {
-    {
-      const std::lock_guard lock(mutex_);
-      ++serving_;
-    }
-    turn_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable turn_;
-  std::uint64_t next_ticket_ = 0;  // guarded by mutex_
-  std::uint64_t serving_ = 0;      // guarded by mutex_
-};
 
 // The connections that are free to read with; the file's readers are opened when they are first needed.
 class ReaderPool {

@@ -1,0 +1,237 @@
+#include "store/postgres/database.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "store/postgres/migrations.hpp"
+#include "store/sql/migrations.hpp"
+#include "store/sqlite/database.hpp"
+#include "store/sqlite/migrations.hpp"
+#include "tests/support/postgres.hpp"
+
+namespace resultsync::store::postgres {
+namespace {
+
+using sql::Query;
+
+class PostgresDatabase : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::has_postgres()) GTEST_SKIP() << test::kNoPostgres;
+    schema_.emplace();
+    database_ = open();
+    database_->execute("CREATE SCHEMA " + schema_->options().schema);
+    database_->execute("CREATE TABLE t (k BIGINT PRIMARY KEY, v TEXT, b BYTEA)");
+    ASSERT_TRUE(database_->status()) << database_->status().error().text();
+  }
+  std::unique_ptr<Database> open() {
+    auto opened = Database::open(schema_->options());
+    EXPECT_TRUE(opened) << opened.error().text();
+    return std::move(*opened);
+  }
+  std::int64_t count() {
+    Query query(*database_, "SELECT count(*) FROM t");
+    return query.next() ? query.integer(0) : -1;
+  }
+  std::optional<test::PostgresSchema> schema_;
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(PostgresDatabase, what_is_bound_is_read_back_by_its_type) {
+  const std::string odd("a\0b\x01\xff", 5);
+  Query(*database_, "INSERT INTO t VALUES (?1, ?2, ?3)", std::int64_t{-7}, odd, sql::Blob{odd}).run();
+  Query(*database_, "INSERT INTO t VALUES (?1, ?2, ?3)", std::int64_t{8}, std::optional<std::string>(),
+        std::optional<std::string>())
+      .run();
+  Query query(*database_, "SELECT k, v, b, k > 0, sum(k * 1000000) OVER () FROM t ORDER BY k");
+  ASSERT_TRUE(query.next()) << database_->status().error().text();
+  EXPECT_EQ(query.integer(0), -7);
+  EXPECT_EQ(query.text(1), odd);
+  EXPECT_EQ(query.blob(2), odd);
+  EXPECT_FALSE(query.boolean(3));
+  EXPECT_EQ(query.integer(4), 1'000'000);
+  ASSERT_TRUE(query.next());
+  EXPECT_TRUE(query.is_null(1));
+  EXPECT_TRUE(query.is_null(2));
+  EXPECT_TRUE(query.boolean(3));
+  EXPECT_FALSE(query.next());
+}
+
+TEST_F(PostgresDatabase, what_is_sent_without_waiting_is_there_when_something_asks_for_rows) {
+  database_->begin(Database::Mode::kWrite);
+  for (std::int64_t k = 1; k <= 5000; ++k) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
+  EXPECT_EQ(count(), 5000);
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(count(), 5000);
+}
+
+TEST_F(PostgresDatabase, an_error_of_what_was_not_waited_for_is_found_at_the_commit_and_nothing_remains) {
+  database_->begin(Database::Mode::kWrite);
+  Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", 1).run();
+  Query(*database_, "INSERT INTO t VALUES (?1, 'y', NULL)", 1).run();
+  Query(*database_, "INSERT INTO t VALUES (?1, 'z', NULL)", 2).run();
+  const auto committed = database_->commit();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, "io_error");
+  EXPECT_NE(committed.error().cause.find("23505"), std::string::npos) << committed.error().cause;
+  database_->rollback();
+  ASSERT_TRUE(database_->usable());
+  EXPECT_EQ(count(), 0);
+  // Statements whose preparation was passed over after the error are prepared again.
+  Query(*database_, "INSERT INTO t VALUES (?1, 'z', NULL)", 2).run();
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(PostgresDatabase, a_rollback_leaves_nothing_and_the_connection_usable) {
+  database_->begin(Database::Mode::kWrite);
+  Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", 1).run();
+  database_->rollback();
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(PostgresDatabase, rows_stay_readable_while_other_statements_run) {
+  for (const int k : {1, 2, 3}) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
+  database_->begin(Database::Mode::kWrite);
+  Query outer(*database_, "SELECT k FROM t ORDER BY k");
+  std::int64_t sum = 0;
+  while (outer.next()) {
+    Query inner(*database_, "SELECT v FROM t WHERE k = ?1", outer.integer(0));
+    ASSERT_TRUE(inner.next());
+    sum += outer.integer(0);
+  }
+  EXPECT_EQ(sum, 6);
+  database_->rollback();
+}
+
+TEST_F(PostgresDatabase, a_lost_connection_is_unavailable_and_says_nothing_about_the_commit) {
+  const auto other = open();
+  std::int64_t pid = 0;
+  {
+    Query query(*database_, "SELECT pg_backend_pid()");
+    ASSERT_TRUE(query.next());
+    pid = query.integer(0);
+  }
+  database_->begin(Database::Mode::kWrite);
+  Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", 1).run();
+  EXPECT_EQ(count(), 1);
+  {
+    Query killed(*other, "SELECT pg_terminate_backend(?1::int)", pid);
+    ASSERT_TRUE(killed.next()) << other->status().error().text();
+  }
+  const auto committed = database_->commit();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, kUnavailable);
+  EXPECT_FALSE(database_->usable());
+}
+
+TEST_F(PostgresDatabase, a_deadlock_is_to_be_tried_again) {
+  for (const int k : {1, 2}) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
+  const auto other = open();
+  const auto update = [](Database& database, int k) {
+    Query query(database, "UPDATE t SET v = 'y' WHERE k = ?1 RETURNING k", k);
+    query.next();
+  };
+  database_->begin(Database::Mode::kWrite);
+  other->begin(Database::Mode::kWrite);
+  update(*database_, 1);
+  update(*other, 2);
+  std::jthread waits([&] { update(*database_, 2); });
+  update(*other, 1);
+  waits.join();
+  const bool one = database_->failed();
+  ASSERT_NE(one, other->failed());
+  EXPECT_EQ((one ? *database_ : *other).status().error().code, kUnavailable);
+  database_->rollback();
+  other->rollback();
+}
+
+TEST_F(PostgresDatabase, an_error_quotes_no_value) {
+  Query(*database_, "INSERT INTO t VALUES (?1, ?2, NULL)", 1, "Zebulon").run();
+  Query(*database_, "UPDATE t SET k = (v || '!')::bigint").run();
+  const auto status = database_->status();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().text().find("Zebulon"), std::string::npos) << status.error().text();
+}
+
+TEST_F(PostgresDatabase, both_engines_have_the_same_tables_and_columns) {
+  ASSERT_TRUE(migrate(*database_, schema_->options().schema));
+  const auto lite = std::move(*sqlite::Database::open(":memory:", sqlite::Database::Access::kReadWrite));
+  ASSERT_TRUE(sqlite::migrate(*lite));
+  std::string expected;
+  {
+    Query query(*lite,
+                "SELECT m.name, c.name, c.type FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = "
+                "'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.name");
+    while (query.next()) expected += query.text(0) + "." + query.text(1) + " " + query.text(2) + "\n";
+  }
+  std::string found;
+  {
+    Query query(*database_,
+                "SELECT c.table_name::text, c.column_name::text, c.data_type::text FROM information_schema.columns c "
+                "JOIN information_schema.tables t ON t.table_name = c.table_name AND t.table_schema = c.table_schema "
+                "WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name NOT LIKE "
+                "'log\\_%' AND c.table_name NOT IN ('t', 'format', 'instances') ORDER BY c.table_name COLLATE \"C\", "
+                "c.column_name COLLATE \"C\"");
+    while (query.next()) {
+      const std::string type = query.text(2);
+      found += query.text(0) + "." + query.text(1) + " " +
+               (type == "bigint"  ? "INTEGER"
+                : type == "text"  ? "TEXT"
+                : type == "bytea" ? "BLOB"
+                                  : type) +
+               "\n";
+    }
+  }
+  ASSERT_TRUE(database_->status()) << database_->status().error().text();
+  EXPECT_FALSE(expected.empty());
+  EXPECT_EQ(found, expected);
+}
+
+TEST_F(PostgresDatabase, several_instances_migrate_at_once_and_a_newer_format_is_refused) {
+  std::vector<std::jthread> instances;
+  for (int i = 0; i < 4; ++i) {
+    instances.emplace_back([&] {
+      const auto own = open();
+      const auto migrated = migrate(*own, schema_->options().schema);
+      EXPECT_TRUE(migrated) << migrated.error().text();
+    });
+  }
+  instances.clear();
+  ASSERT_TRUE(check_format(*database_));
+  database_->execute("UPDATE format SET views = views + 1");
+  EXPECT_EQ(migrate(*database_, schema_->options().schema).error().code, "newer_format");
+  EXPECT_EQ(check_format(*database_).error().code, "newer_format");
+}
+
+TEST_F(PostgresDatabase, every_migration_has_a_way_back) {
+  ASSERT_TRUE(migrate(*database_, schema_->options().schema));
+  for (std::size_t i = 0; i < sql::migrations().size(); ++i) {
+    const auto down = migrate_down(*database_);
+    ASSERT_TRUE(down) << down.error().text();
+  }
+  const auto again = migrate(*database_, schema_->options().schema);
+  EXPECT_TRUE(again) << again.error().text();
+}
+
+TEST(PostgresOptions, a_password_in_the_address_is_refused_and_not_repeated) {
+  const auto refused = check({.conninfo = "host=db password=hunter2", .password = {}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "bad_conninfo");
+  EXPECT_EQ(refused.error().text().find("hunter2"), std::string::npos);
+  EXPECT_EQ(check({.conninfo = "hunter2=", .password = {}}).error().text().find("hunter2"), std::string::npos);
+  EXPECT_FALSE(check({.conninfo = "host=db", .password = {}, .schema = "a;b"}));
+  EXPECT_TRUE(check({.conninfo = "postgresql://me@a,b/results", .password = {}}));
+}
+
+TEST(PostgresOptions, errors_are_classed_by_what_may_be_done_about_them) {
+  for (const char* again : {"", "40001", "40P01", "57P01", "57P03", "08006", "25006", "53300", "55P03", "25P03"})
+    EXPECT_EQ(code_of(again), kUnavailable) << again;
+  EXPECT_EQ(code_of("53100"), "disk_full");
+  EXPECT_EQ(code_of("28P01"), "permission_denied");
+  EXPECT_EQ(code_of("XX001"), "corrupt_views");
+  EXPECT_EQ(code_of("23505"), "io_error");
+}
+
+}  // namespace
+}  // namespace resultsync::store::postgres

@@ -1,0 +1,492 @@
+#include "store/postgres/postgres_log.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/encoding.hpp"
+#include "runtime/log.hpp"
+#include "runtime/random.hpp"
+#include "runtime/threads.hpp"
+#include "store/log/new_segment.hpp"
+#include "store/log/payload.hpp"
+#include "store/postgres/migrations.hpp"
+
+namespace resultsync::store {
+
+using postgres::ArrayWriter;
+using postgres::Database;
+using sql::Query;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::string_view kFenced = "fenced";
+
+// The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing. Numbers that are there
+// already were put there by an earlier try.
+constexpr const char* kInsert =
+    "INSERT INTO log_records (period, stream, number, frame) SELECT ?1, ?2, rows.number, rows.frame FROM log_open(?2) "
+    "AS open, unnest(?3, ?4) AS rows (number, frame) WHERE open = 0 ON CONFLICT DO NOTHING";
+
+std::unexpected<Error> store_failed() {
+  return fail("store_failed", "the event log failed and has stopped");
+}
+
+std::string name_of_this_process() {
+  char host[65] = {};
+  ::gethostname(host, sizeof host - 1);
+  return fmt::format("{}/{}/{}", host, ::getpid(), encode_hex(runtime::random_bytes(4)));
+}
+
+postgres::ConnectOptions answering_within(postgres::ConnectOptions options, milliseconds within) {
+  options.answer_within = within;
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PostgresLog>> PostgresLog::open(PostgresLogOptions options, runtime::MasterKey master,
+                                                       const runtime::Clock& clock) {
+  std::unique_ptr<PostgresLog> made(new PostgresLog(std::move(options), std::move(master), clock));
+  if (auto started = made->start(Access::kReadWrite); !started) return forward_error(std::move(started));
+  return made;
+}
+
+Result<std::unique_ptr<PostgresLog>> PostgresLog::open_read_only(PostgresLogOptions options, runtime::MasterKey master,
+                                                                 const runtime::Clock& clock) {
+  std::unique_ptr<PostgresLog> made(new PostgresLog(std::move(options), std::move(master), clock));
+  if (auto started = made->start(Access::kReadOnly); !started) return forward_error(std::move(started));
+  return made;
+}
+
+PostgresLog::PostgresLog(PostgresLogOptions options, runtime::MasterKey master, const runtime::Clock& clock)
+    : options_(std::move(options)),
+      master_(std::move(master)),
+      clock_(clock),
+      owner_(name_of_this_process()),
+      pool_(options_.connect, options_.readers),
+      reader_(pool_, master_),
+      wake_line_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "wake") {}
+
+Result<void> PostgresLog::start(Access access) {
+  auto opened = Database::open(options_.connect);
+  if (!opened) return forward_error(std::move(opened));
+  Database& database = **opened;
+  read_only_ = access == Access::kReadOnly;
+  if (auto ready = read_only_ ? postgres::check_format(database) : postgres::migrate(database, options_.connect.schema);
+      !ready) {
+    return ready;
+  }
+  if (auto learned = learn_names(database, access); !learned) return learned;
+  if (read_only_) {
+    end_ = postgres::last_of_line(database).value;
+    return database.status();
+  }
+  if (auto made = postgres::make_partitions(database, postgres::period_of(clock_.now().microseconds)); !made)
+    return made;
+  postgres::say_alive(database, owner_, options_.alive_for.count());
+  auto placed = postgres::place(database);
+  if (!placed) return forward_error(std::move(placed));
+  end_ = placed->value;
+  if (auto begun = ensure_stream(); !begun) return begun;
+  writer_ = runtime::start_thread("log-writer", [this](const std::stop_token&) { write_batches(); });
+  line_ = runtime::start_thread("log-line", [this](const std::stop_token& stop) { keep_line(stop); });
+  return {};
+}
+
+// Which log this is, and that it was sealed under this master key: the first instance says it, all others must agree.
+Result<void> PostgresLog::learn_names(Database& database, Access access) {
+  log::LogId fresh;
+  std::ranges::copy(runtime::random_bytes(fresh.bytes.size()), fresh.bytes.begin());
+  if (access == Access::kReadWrite) {
+    constexpr const char* kPut = "INSERT INTO log_meta VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    Query(database, kPut, "log_id", fresh.hex()).run();
+    Query(database, kPut, "master_key", master_.id()).run();
+  }
+  const auto value_of = [&](const char* name) {
+    Query query(database, "SELECT value FROM log_meta WHERE name = ?1", name);
+    return query.next() ? query.text(0) : std::string();
+  };
+  const std::string id = value_of("log_id");
+  const std::string key = value_of("master_key");
+  if (auto status = database.status(); !status) return status;
+  if (key != master_.id()) {
+    return fail(
+        "wrong_master_key",
+        fmt::format("the database was sealed under master key {}, the key file holds {}", key, master_.id()),
+        "all instances share one key: copy master.key from the instance that was first into this one's data_dir");
+  }
+  const auto bytes = decode_hex(id);
+  if (!bytes || bytes->size() != log_id_.bytes.size()) return fail("corrupt_segment", "the log has no id");
+  std::ranges::copy(*bytes, log_id_.bytes.begin());
+  return {};
+}
+
+PostgresLog::~PostgresLog() {
+  close();
+}
+
+void PostgresLog::close() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    closing_ = true;
+  }
+  queue_changed_.notify_all();
+  if (writer_.joinable()) writer_.join();
+  line_.request_stop();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_line_.descriptor(), &one, sizeof one);
+  if (line_.joinable()) line_.join();
+}
+
+void PostgresLog::on_commit(std::function<void(Sequence)> listener) {
+  const std::lock_guard lock(listeners_mutex_);
+  listener_ = std::move(listener);
+}
+
+void PostgresLog::on_feed(std::function<void()> listener) {
+  const std::lock_guard lock(listeners_mutex_);
+  feed_listener_ = std::move(listener);
+}
+
+void PostgresLog::append(Record record, Committed committed) {
+  if (auto accepted = check_accepts(record); !accepted) return committed(std::unexpected(accepted.error()));
+  auto payload = log::encode_payload(record);
+  if (!payload) return committed(std::unexpected(payload.error()));
+  const bool hurried = group_records_.load(std::memory_order_relaxed) >= options_.hurried_records;
+  log::Encoded encoded =
+      hurried ? log::compress_with(log::Codec::kNone, std::move(*payload)) : log::compress(std::move(*payload));
+  Result<Sequence> refusal;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    const std::size_t bytes = encoded.bytes.size();
+    if (failed_) {
+      refusal = store_failed();
+    } else if (closing_) {
+      refusal = fail("stopped", "the event log is stopping");
+    } else if (queue_.size() >= options_.queue_records_max ||
+               (!queue_.empty() && queue_bytes_ + bytes > options_.queue_bytes_max)) {
+      refusal = fail("overloaded", "more records wait to be written than the event log takes");
+    } else {
+      queue_.push_back({std::move(encoded), std::move(committed)});
+      queue_bytes_ += bytes;
+      queue_changed_.notify_one();
+      return;
+    }
+  }
+  committed(std::move(refusal));
+}
+
+Result<void> PostgresLog::check_accepts(const Record& record) const {
+  if (read_only_) return fail("read_only", "this log was opened to be read only");
+  if (failed_) return store_failed();
+  if (!reachable_) return fail(kUnavailable, "the database cannot be used just now");
+  const Sequence holder = record.same_body_as;
+  if (const auto name = postgres::as_name(holder)) {
+    const std::lock_guard lock(names_mutex_);
+    const bool committed =
+        name->stream == durable_stream_ ? name->number <= durable_number_ : own_streams_.contains(name->stream);
+    if (committed) return {};
+  } else if (holder <= end()) {
+    return {};
+  }
+  return fail("bad_reference", "the record refers to the body of one that is not committed");
+}
+
+Result<std::vector<StoredRecord>> PostgresLog::read(Sequence after, ReadLimits limits) const {
+  return reader_.read(after, end(), limits);
+}
+
+Result<StoredRecord> PostgresLog::at(Sequence sequence) const {
+  return reader_.at(sequence);
+}
+
+Result<Sequence> PostgresLog::place_of(Sequence sequence) const {
+  const auto name = postgres::as_name(sequence);
+  if (!name) return sequence;
+  postgres::Borrowed database(pool_);
+  if (auto status = database.status(); !status) return forward_error(std::move(status));
+  const auto placed = postgres::sequence_of(*database, *name);
+  if (auto status = database.status(); !status) return forward_error(std::move(status));
+  if (!placed) return fail("not_found", "the record has no place yet");
+  return *placed;
+}
+
+// The writer
+// -------------------------------------------------------------------------------------------------------------------
+
+void PostgresLog::write_batches() {
+  Batch batch;
+  while (!failed_ && take_batch(batch)) commit(std::exchange(batch, {}));
+}
+
+// Waits for work; looks after the connection meanwhile. False: closed and drained, or stopped for good.
+bool PostgresLog::take_batch(Batch& batch) {
+  std::unique_lock lock(queue_mutex_);
+  while (queue_.empty() && !closing_) {
+    if (reachable_) {
+      queue_changed_.wait(lock, [this] { return !queue_.empty() || closing_; });
+      continue;
+    }
+    queue_changed_.wait_for(lock, milliseconds(200));
+    lock.unlock();
+    if (ensure_stream()) {
+      reachable_ = true;
+      runtime::log::info("log.reachable_again");
+    }
+    lock.lock();
+  }
+  std::size_t bytes = 0;
+  while (!queue_.empty() &&
+         (batch.empty() || bytes + queue_.front().payload.bytes.size() <= options_.batch_bytes_max)) {
+    bytes += queue_.front().payload.bytes.size();
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queue_bytes_ -= bytes;
+  group_records_.store(batch.size(), std::memory_order_relaxed);
+  return !batch.empty();
+}
+
+// I1: nobody is told before a commit that covers the record has returned. I6: nobody waits longer than give_up_after.
+void PostgresLog::commit(Batch batch) {
+  const auto give_up_at = std::chrono::steady_clock::now() + options_.give_up_after;
+  std::int64_t period = postgres::period_of(clock_.now().microseconds);
+  milliseconds wait{20};
+  while (true) {
+    auto outcome = try_commit(batch, period);
+    if (outcome) return publish(batch);
+    const std::string_view code = outcome.error().code;
+    if (code == "disk_full") {
+      abandon_stream_ = abandon_stream_ || in_doubt_;  // or its numbers would be given twice
+      return refuse(batch, "disk_low", "the database's disk is full");
+    }
+    if (code == kFenced) {
+      const auto settled = settled_in_ended_stream(batch.size());
+      if (settled && *settled) return publish(batch);
+      runtime::log::warning("log.fenced", {{"stream", stream_}});
+      if (settled) {  // it is not there, and never will be: into a new stream
+        stream_ = 0;
+        in_doubt_ = false;
+        period = postgres::period_of(clock_.now().microseconds);
+        continue;
+      }
+    } else if (code != kUnavailable) {
+      return stop_for_good(outcome.error(), batch);
+    }
+    if (reachable_) runtime::log::warning("log.unavailable", {{"cause", outcome.error().cause}});
+    if (std::chrono::steady_clock::now() + wait >= give_up_at || !pause(wait)) {
+      reachable_ = false;
+      abandon_stream_ = abandon_stream_ || in_doubt_;
+      return refuse_all(batch, kUnavailable, "the database cannot be used just now");
+    }
+    wait = std::min(2 * wait, milliseconds(1000));
+  }
+}
+
+// A connection, and a stream that this process may append to.
+Result<void> PostgresLog::ensure_stream() {
+  if (!database_ || !database_->usable()) {
+    auto opened = Database::open(answering_within(options_.connect, options_.commit_within));
+    if (!opened) return forward_error(std::move(opened));
+    database_ = std::move(*opened);
+  }
+  database_->clear_error();
+  if (stream_ != 0 && !abandon_stream_) return {};
+  database_->begin(Database::Mode::kWrite);
+  if (abandon_stream_) {
+    // Waits for a try that is still under way on the server; then what is in the stream is settled.
+    Query(*database_, "UPDATE log_streams SET state = 1 WHERE stream = ?1 AND state = 0", stream_).run();
+  }
+  auto plan = log::plan_segment(log_id_, Sequence{1}, {}, clock_.now(), master_);
+  const std::string header = log::encode_segment_header(plan.header);
+  std::int64_t stream = 0;
+  {
+    Query query(*database_,
+                "INSERT INTO log_streams (header, owner, begun_at, state) VALUES (?1, ?2, ?3, 0) RETURNING stream",
+                sql::Blob{header}, owner_, clock_.now().microseconds);
+    if (query.next()) stream = query.integer(0);
+  }
+  postgres::say_alive(*database_, owner_, options_.alive_for.count());
+  if (auto committed = database_->commit(); !committed) {
+    database_->rollback();
+    return committed;
+  }
+  if (stream > postgres::kStreamMax) return fail("io_error", "the log has more streams than there are names");
+  stream_ = stream;
+  abandon_stream_ = false;
+  in_doubt_ = false;
+  number_ = 0;
+  sealer_ = std::make_unique<log::FrameSealer>(plan.key);
+  const std::lock_guard lock(names_mutex_);
+  own_streams_.insert(stream);
+  return {};
+}
+
+Result<void> PostgresLog::try_commit(const Batch& batch, std::int64_t period) {
+  if (stream_ != 0 && !in_doubt_ && number_ + static_cast<std::int64_t>(batch.size()) > postgres::kNumberMax)
+    abandon_stream_ = true;  // full
+  if (auto ready = ensure_stream(); !ready) return ready;
+  ArrayWriter numbers(Database::Array::kIntegers);
+  ArrayWriter frames(Database::Array::kBlobs);
+  std::int64_t number = number_;
+  std::string frame;
+  for (const Waiting& waiting : batch) {
+    ++number;
+    frame.clear();
+    sealer_->append({.kind = log::FrameKind::kRecord,
+                     .codec = waiting.payload.codec,
+                     .sequence = {static_cast<std::uint64_t>(number)},
+                     .durable_through = {static_cast<std::uint64_t>(number_)}},
+                    waiting.payload.bytes, frame);
+    numbers.add(number);
+    frames.add(frame);
+  }
+  database_->begin(Database::Mode::kWrite);
+  if (sql::Statement* insert = database_->prepared(kInsert)) {
+    insert->bind_integer(1, period);
+    insert->bind_integer(2, stream_);
+    Database::bind_array(*insert, 3, Database::Array::kIntegers, numbers.bytes());
+    Database::bind_array(*insert, 4, Database::Array::kBlobs, frames.bytes());
+    insert->step();
+    insert->reset();
+  }
+  auto committed = database_->commit();
+  if (!committed) {
+    in_doubt_ = in_doubt_ || committed.error().code == kUnavailable;
+    database_->rollback();
+    return committed;
+  }
+  in_doubt_ = false;
+  return {};
+}
+
+// Whether an earlier try put the batch into the stream before it was ended. The answer comes with a commit of its own,
+// which is later than that one, so it is as durable (I5).
+Result<bool> PostgresLog::settled_in_ended_stream(std::size_t count) {
+  if (!in_doubt_) return false;
+  if (!database_->usable()) return fail(kUnavailable, "the connection was lost");
+  std::int64_t there = 0;
+  database_->begin(Database::Mode::kWrite);
+  {
+    Query query(*database_, "SELECT count(*) FROM log_records WHERE stream = ?1 AND number > ?2", stream_, number_);
+    if (query.next()) there = query.integer(0);
+  }
+  postgres::say_alive(*database_, owner_, options_.alive_for.count());
+  if (auto committed = database_->commit(); !committed) {
+    database_->rollback();
+    return forward_error(std::move(committed));
+  }
+  return there == static_cast<std::int64_t>(count);
+}
+
+void PostgresLog::publish(Batch& batch) {
+  reachable_ = true;
+  const std::int64_t before = number_;
+  number_ += static_cast<std::int64_t>(batch.size());
+  {
+    const std::lock_guard lock(names_mutex_);
+    durable_stream_ = stream_;
+    durable_number_ = number_;
+  }
+  std::int64_t number = before;
+  for (Waiting& waiting : batch) waiting.committed(postgres::as_sequence({stream_, ++number}));
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_line_.descriptor(), &one, sizeof one);
+}
+
+void PostgresLog::refuse(Batch& batch, std::string_view code, const std::string& message) {
+  for (Waiting& waiting : batch) waiting.committed(fail(code, message));
+  batch.clear();
+}
+
+void PostgresLog::refuse_all(Batch& batch, std::string_view code, const std::string& message) {
+  Batch waiting;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    waiting = std::exchange(queue_, {});
+    queue_bytes_ = 0;
+  }
+  refuse(batch, code, message);
+  refuse(waiting, code, message);
+}
+
+void PostgresLog::stop_for_good(const Error& cause, Batch& batch) {
+  failed_ = true;
+  runtime::log::error("log.failed", {{"code", cause.code}, {"cause", cause.cause}});
+  refuse_all(batch, "store_failed", "the event log failed and has stopped");
+  if (options_.on_failure) options_.on_failure(cause);
+}
+
+bool PostgresLog::pause(milliseconds how_long) {
+  std::unique_lock lock(queue_mutex_);
+  return !queue_changed_.wait_for(lock, how_long, [this] { return closing_; });
+}
+
+// The line
+// ---------------------------------------------------------------------------------------------------------------------
+
+Result<Sequence> PostgresLog::place_now() {
+  postgres::Borrowed database(pool_);
+  if (auto status = database.status(); !status) return forward_error(std::move(status));
+  auto placed = postgres::place(*database);
+  if (placed) line_grew_to(*placed);
+  return placed;
+}
+
+void PostgresLog::line_grew_to(Sequence end) {
+  std::uint64_t known = end_.load();
+  while (known < end.value && !end_.compare_exchange_weak(known, end.value)) {
+  }
+  const std::lock_guard lock(listeners_mutex_);
+  if (known < end.value && listener_) listener_(end);
+}
+
+void PostgresLog::feed_grew() {
+  const std::lock_guard lock(listeners_mutex_);
+  if (feed_listener_) feed_listener_();
+}
+
+void PostgresLog::keep_line(const std::stop_token& stop) {
+  std::unique_ptr<Database> database;
+  auto alive_at = std::chrono::steady_clock::time_point::min();
+  while (!stop.stop_requested()) {
+    if (!database || !database->usable()) {
+      auto opened = Database::open(options_.connect);
+      if (opened) {
+        database = std::move(*opened);
+        database->execute("LISTEN " + options_.connect.schema);
+        alive_at = std::chrono::steady_clock::time_point::min();
+        feed_grew();  // what was said meanwhile was not heard
+      } else {
+        database.reset();
+      }
+    }
+    if (database) {
+      database->clear_error();
+      if (const auto placed = postgres::place(*database)) line_grew_to(*placed);
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= alive_at && database->usable()) {
+        postgres::say_alive(*database, owner_, options_.alive_for.count());
+        postgres::end_abandoned_streams(*database, owner_);
+        static_cast<void>(postgres::make_partitions(*database, postgres::period_of(clock_.now().microseconds)));
+        alive_at = now + options_.alive_for / 5;
+      }
+      const auto heard = database->wait_for_notice(options_.look_every, wake_line_.descriptor());
+      if (std::ranges::find(heard, "feed") != heard.end()) feed_grew();
+    } else {
+      pollfd watched{wake_line_.descriptor(), POLLIN, 0};
+      ::poll(&watched, 1, static_cast<int>(options_.look_every.count()));
+    }
+    std::uint64_t wakes = 0;
+    [[maybe_unused]] const auto read = ::read(wake_line_.descriptor(), &wakes, sizeof wakes);
+  }
+  if (database && database->usable()) static_cast<void>(postgres::place(*database));
+}
+
+}  // namespace resultsync::store

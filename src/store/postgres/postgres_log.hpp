@@ -1,0 +1,161 @@
+// The event log in PostgreSQL, shared by all instances of an installation.
+//
+//   append() compresses and seals for a stream of this process's own, and queues; the writer's thread sends all that
+//   waits as one INSERT and one COMMIT, and tells each caller. There is no delay on purpose: a batch is what arrived
+//   during the last commit. What is committed gets its place in the order of all records afterwards (line.hpp), by
+//   whichever instance comes first.
+//
+// What a commit's error means (I1, I5, I6):
+//   retry, indeterminate   the batch is asked again, in another transaction, under the same numbers: rows that are
+//   there
+//                          already are left alone, and the answer waits for that later commit, so it is as durable.
+//                          After `give_up_after` everybody who waits gets kUnavailable (503). The stream is then ended,
+//                          which settles for ever what is in it, and a new one begun.
+//   fenced                 this process was held for dead, and its stream was ended: the same, without giving up.
+//   no space               `disk_low` (503); nothing was written.
+//   fatal                  the log stops for good, as the embedded one does.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "runtime/clock.hpp"
+#include "runtime/file.hpp"
+#include "runtime/keys.hpp"
+#include "store/event_log.hpp"
+#include "store/log/codec.hpp"
+#include "store/log/segment_key.hpp"
+#include "store/postgres/record_reader.hpp"
+#include "store/unavailable.hpp"
+
+namespace resultsync::store {
+
+struct PostgresLogOptions {
+  postgres::ConnectOptions connect;
+  std::size_t readers = 4;
+  std::size_t queue_records_max = 65'536;
+  std::size_t queue_bytes_max = std::size_t{64} * 1024 * 1024;
+  std::size_t hurried_records = 8;  // as SegmentLogOptions
+  std::size_t batch_bytes_max = std::size_t{8} * 1024 * 1024;
+  std::chrono::milliseconds commit_within{3'000};  // a commit that takes longer is asked for again
+  std::chrono::milliseconds give_up_after{9'000};  // then those who wait are told kUnavailable
+  std::chrono::milliseconds look_every{500};       // the safety net below LISTEN
+  std::chrono::milliseconds alive_for{10'000};     // a process that is silent for longer is held for dead
+  // Called once when the log has stopped for good; the process should end.
+  std::function<void(const Error&)> on_failure = {};
+};
+
+class PostgresLog final : public EventLog {
+ public:
+  // Creates or migrates the tables, begins a stream, and places what an earlier process left. Blocks. Errors: those of
+  // postgres::Database::open() and migrate(), `wrong_master_key`. The clock must outlive the log.
+  static Result<std::unique_ptr<PostgresLog>> open(PostgresLogOptions options, runtime::MasterKey master,
+                                                   const runtime::Clock& clock);
+  // To look at it only: append() refuses, and end() stays what it was when it was opened.
+  static Result<std::unique_ptr<PostgresLog>> open_read_only(PostgresLogOptions options, runtime::MasterKey master,
+                                                             const runtime::Clock& clock);
+  ~PostgresLog() override;  // close()
+
+  // Told: the record's name, which at() and same_body_as take wherever they take a Sequence.
+  void append(Record record, Committed committed) override;
+  [[nodiscard]] Result<std::vector<StoredRecord>> read(Sequence after, ReadLimits limits) const override;
+  [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] Sequence end() const override { return {end_.load(std::memory_order_acquire)}; }
+  [[nodiscard]] std::string id() const override { return log_id_.hex(); }
+  // Called when the line has grown, by whomever; on the log's own thread.
+  void on_commit(std::function<void(Sequence)> listener) override;
+  // Called when another instance (or this one) has issued feed items; on the log's own thread.
+  void on_feed(std::function<void()> listener);
+
+  // Places what is committed, now. Blocks. Error: kUnavailable.
+  Result<Sequence> place_now();
+  // The place of a record that was placed. Error: `not_found`, and those of reading.
+  Result<Sequence> place_of(Sequence name) const;
+  // The last group commit succeeded, or nothing was tried since the connection was made.
+  [[nodiscard]] bool reachable() const { return reachable_; }
+
+  // Takes nothing more, commits what waits as far as the database lets it, and ends the threads. Again: nothing.
+  void close();
+
+ private:
+  struct Waiting {
+    log::Encoded payload;
+    Committed committed;
+  };
+  using Batch = std::deque<Waiting>;
+  enum class Access : std::uint8_t { kReadWrite, kReadOnly };
+
+  PostgresLog(PostgresLogOptions options, runtime::MasterKey master, const runtime::Clock& clock);
+  Result<void> start(Access access);
+  Result<void> learn_names(postgres::Database& database, Access access);
+
+  [[nodiscard]] Result<void> check_accepts(const Record& record) const;
+
+  // On the writer's thread.
+  void write_batches();
+  bool take_batch(Batch& batch);
+  void commit(Batch batch);
+  Result<void> ensure_stream();
+  Result<void> try_commit(const Batch& batch, std::int64_t period);
+  Result<bool> settled_in_ended_stream(std::size_t count);
+  void publish(Batch& batch);
+  void refuse(Batch& batch, std::string_view code, const std::string& message);
+  void refuse_all(Batch& batch, std::string_view code, const std::string& message);
+  void stop_for_good(const Error& cause, Batch& batch);
+  bool pause(std::chrono::milliseconds how_long);  // false when closing
+
+  // On the line's thread.
+  void keep_line(const std::stop_token& stop);
+  void line_grew_to(Sequence end);
+  void feed_grew();
+
+  const PostgresLogOptions options_;
+  const runtime::MasterKey master_;
+  const runtime::Clock& clock_;
+  const std::string owner_;  // of this process's streams
+  log::LogId log_id_;
+  mutable postgres::Pool pool_;
+  mutable postgres::RecordReader reader_;
+  std::mutex listeners_mutex_;
+  std::function<void(Sequence)> listener_;  // guarded by listeners_mutex_
+  std::function<void()> feed_listener_;     // guarded by listeners_mutex_
+
+  std::atomic<std::uint64_t> end_{0};
+  std::atomic<bool> failed_ = false;
+  std::atomic<bool> reachable_ = true;
+  std::atomic<bool> read_only_ = false;
+  std::atomic<std::size_t> group_records_{0};
+
+  std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  Batch queue_;                  // guarded by queue_mutex_
+  std::size_t queue_bytes_ = 0;  // guarded by queue_mutex_
+  bool closing_ = false;         // guarded by queue_mutex_
+
+  mutable std::mutex names_mutex_;
+  std::set<std::int64_t> own_streams_;  // guarded by names_mutex_
+  std::int64_t durable_stream_ = 0;     // guarded by names_mutex_
+  std::int64_t durable_number_ = 0;     // of that stream; guarded by names_mutex_
+
+  // The writer's thread owns these.
+  std::unique_ptr<postgres::Database> database_;
+  std::int64_t stream_ = 0;  // 0: one has to be begun
+  bool abandon_stream_ = false;
+  std::unique_ptr<log::FrameSealer> sealer_;
+  std::int64_t number_ = 0;  // the last one that is committed
+  bool in_doubt_ = false;    // the numbers after it may be there
+
+  runtime::File wake_line_;  // an eventfd
+  std::jthread writer_;
+  std::jthread line_;  // last: uses all of the above
+};
+
+}  // namespace resultsync::store

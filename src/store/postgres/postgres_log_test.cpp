@@ -1,0 +1,198 @@
+#include "store/postgres/postgres_log.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <thread>
+
+#include "tests/support/postgres.hpp"
+
+namespace resultsync::store {
+namespace {
+
+using postgres::Database;
+using sql::Query;
+
+Record record_of(const std::string& body) {
+  return {.source = SourceId("rupa"),
+          .received_at = {1'700'000'000'123'456},
+          .stale = false,
+          .headers = {},
+          .body_sha256 = sha256(body),
+          .body = body,
+          .same_body_as = {}};
+}
+
+Result<Sequence> append(EventLog& log, Record record) {
+  std::promise<Result<Sequence>> told;
+  auto answer = told.get_future();
+  log.append(std::move(record), [&told](Result<Sequence> result) { told.set_value(std::move(result)); });
+  return answer.get();
+}
+
+class PostgresLogs : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::has_postgres()) GTEST_SKIP() << test::kNoPostgres;
+    schema_.emplace();
+  }
+  std::unique_ptr<PostgresLog> open() {
+    auto opened = PostgresLog::open({.connect = schema_->options()}, master_, clock_);
+    EXPECT_TRUE(opened) << opened.error().text();
+    return std::move(*opened);
+  }
+  std::unique_ptr<Database> database() { return std::move(*Database::open(schema_->options())); }
+
+  // Every body of the line, with how often it stands there.
+  static std::map<std::string, int> bodies_of(PostgresLog& log) {
+    EXPECT_TRUE(log.place_now());
+    std::map<std::string, int> bodies;
+    Sequence at;
+    while (at < log.end()) {
+      const auto records = log.read(at, {});
+      EXPECT_TRUE(records) << records.error().text();
+      if (!records || records->empty()) break;
+      for (const auto& stored : *records) {
+        EXPECT_EQ(stored.sequence, at.next());
+        at = stored.sequence;
+        ++bodies[stored.record.body];
+      }
+    }
+    return bodies;
+  }
+
+  std::optional<test::PostgresSchema> schema_;
+  const runtime::MasterKey master_{runtime::random_key()};
+  const runtime::SystemClock clock_;
+};
+
+TEST_F(PostgresLogs, several_instances_share_one_line_without_gaps) {
+  constexpr int kInstances = 3;
+  constexpr int kEach = 200;
+  std::vector<std::unique_ptr<PostgresLog>> logs;
+  for (int i = 0; i < kInstances; ++i) logs.push_back(open());
+  std::vector<std::jthread> writers;
+  for (int i = 0; i < kInstances; ++i) {
+    writers.emplace_back([&, i] {
+      std::vector<std::future<void>> answers;
+      for (int n = 0; n < kEach; ++n) {
+        auto answered = std::make_shared<std::promise<void>>();
+        answers.push_back(answered->get_future());
+        logs[static_cast<std::size_t>(i)]->append(record_of(std::to_string(i) + ":" + std::to_string(n)),
+                                                  [answered](const Result<Sequence>& told) {
+                                                    EXPECT_TRUE(told) << told.error().text();
+                                                    answered->set_value();
+                                                  });
+      }
+      for (auto& answer : answers) answer.wait();
+    });
+  }
+  writers.clear();
+  const auto expected = bodies_of(*logs[0]);
+  EXPECT_EQ(expected.size(), std::size_t{kInstances * kEach});
+  for (auto& log : logs) EXPECT_EQ(bodies_of(*log), expected);
+  // What one instance appended stands in its order.
+  std::map<std::string, int> last;
+  const auto records = logs[1]->read({}, {.records_max = 10'000});
+  ASSERT_TRUE(records);
+  for (const auto& stored : *records) {
+    const auto colon = stored.record.body.find(':');
+    const int number = std::stoi(stored.record.body.substr(colon + 1));
+    auto& before = last.try_emplace(stored.record.body.substr(0, colon), -1).first->second;
+    EXPECT_EQ(number, before + 1);
+    before = number;
+  }
+}
+
+TEST_F(PostgresLogs, a_process_that_was_held_for_dead_goes_on_in_a_new_stream) {
+  const auto log = open();
+  const auto first = append(*log, record_of("before"));
+  ASSERT_TRUE(first);
+  database()->execute("UPDATE log_streams SET state = 1");
+  const auto second = append(*log, record_of("after"));
+  ASSERT_TRUE(second) << second.error().text();
+  EXPECT_NE(postgres::as_name(*first)->stream, postgres::as_name(*second)->stream);
+  EXPECT_EQ(bodies_of(*log), (std::map<std::string, int>{{"before", 1}, {"after", 1}}));
+  // A reference to what the old stream holds is still right.
+  Record again = record_of("before");
+  again.body.clear();
+  again.same_body_as = *first;
+  const auto third = append(*log, again);
+  ASSERT_TRUE(third) << third.error().text();
+  ASSERT_TRUE(log->place_now());
+  EXPECT_EQ(log->at(*third)->record.body, "before");
+  EXPECT_EQ(log->read({2}, {})->front().record.same_body_as.value, 1U) << "named by its place once it has one";
+}
+
+TEST_F(PostgresLogs, nothing_acknowledged_is_lost_or_doubled_when_connections_are_killed) {
+  const auto log = open();
+  std::mutex mutex;
+  std::set<std::string> acknowledged;
+  std::atomic<bool> done = false;
+  std::jthread killer([&] {
+    const auto admin = database();
+    while (!done) {
+      Query query(*admin,
+                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+                  "application_name = 'resultsync' AND query LIKE 'INSERT INTO log_records%'");
+      while (query.next()) {
+      }
+    }
+  });
+  int left = 400;
+  for (int i = 0; i < 400; ++i) {
+    const std::string body = "body " + std::to_string(i);
+    log->append(record_of(body), [&, body](const Result<Sequence>& told) {
+      const std::lock_guard lock(mutex);
+      if (told) acknowledged.insert(body);
+      --left;
+    });
+    if (i % 20 == 0) std::this_thread::yield();
+    if (i % 50 == 0) EXPECT_TRUE(append(*log, record_of("waited for " + std::to_string(i))));
+  }
+  done = true;
+  killer.join();
+  EXPECT_TRUE(append(*log, record_of("the last one")));
+  const std::lock_guard lock(mutex);
+  EXPECT_EQ(left, 0);
+  EXPECT_GT(acknowledged.size(), 0U);
+  const auto bodies = bodies_of(*log);
+  for (const auto& body : acknowledged) EXPECT_EQ(bodies.contains(body) ? bodies.at(body) : 0, 1) << body;
+  for (const auto& [body, times] : bodies) EXPECT_EQ(times, 1) << body;
+}
+
+TEST_F(PostgresLogs, streams_of_the_dead_are_ended_and_those_of_the_living_are_not) {
+  const auto living = open();
+  ASSERT_TRUE(append(*living, record_of("x")));
+  const auto admin = database();
+  admin->execute("INSERT INTO log_streams (header, owner, begun_at, state) VALUES ('', 'gone', 0, 0)");
+  postgres::end_abandoned_streams(*admin, "somebody else");
+  Query query(*admin, "SELECT count(*) FROM log_streams WHERE state = 0");
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.integer(0), 1);
+  EXPECT_TRUE(append(*living, record_of("y")));
+}
+
+TEST_F(PostgresLogs, another_master_key_is_refused_and_no_plain_text_is_in_the_tables) {
+  const auto log = open();
+  ASSERT_TRUE(append(*log, record_of("a patient's name")));
+  const auto other =
+      PostgresLog::open({.connect = schema_->options()}, runtime::MasterKey(runtime::random_key()), clock_);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, "wrong_master_key");
+  const auto admin = database();
+  Query query(*admin, "SELECT count(*) FROM log_records WHERE position('patient'::bytea IN frame) > 0");
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.integer(0), 0);
+}
+
+TEST(RecordName, a_name_is_told_from_a_sequence) {
+  const postgres::RecordName name{.stream = postgres::kStreamMax, .number = postgres::kNumberMax};
+  EXPECT_EQ(postgres::as_name(postgres::as_sequence(name)), name);
+  EXPECT_FALSE(postgres::as_name(Sequence{1}));
+  EXPECT_GT(static_cast<std::int64_t>(postgres::as_sequence(name).value), 0);
+}
+
+}  // namespace
+}  // namespace resultsync::store

@@ -1,0 +1,136 @@
+#include "store/postgres/postgres_views.hpp"
+
+#include "base/encoding.hpp"
+#include "runtime/random.hpp"
+#include "store/postgres/migrations.hpp"
+#include "store/postgres/pool.hpp"
+#include "store/sql/session.hpp"
+#include "store/sql/turnstile.hpp"
+
+namespace resultsync::store {
+namespace {
+
+using postgres::Database;
+using postgres::Pool;
+using sql::Turnstile;
+
+// A connection that was never made: every query on it does nothing, and it says why.
+class NoDatabase final : public sql::Database {
+ public:
+  explicit NoDatabase(Error error) { remember(std::move(error)); }
+  void execute(const std::string&) override {}
+  sql::Statement* prepared(const char*) override { return nullptr; }
+};
+
+// Holds the connection, or what stands for it, for a session that is constructed after it.
+struct Held {
+  explicit Held(Result<std::unique_ptr<Database>> opened) {
+    if (opened) {
+      real = std::move(*opened);
+    } else {
+      nothing = std::make_unique<NoDatabase>(opened.error());
+    }
+  }
+  [[nodiscard]] sql::Database& database() const { return real ? *real : static_cast<sql::Database&>(*nothing); }
+  std::unique_ptr<Database> real;
+  std::unique_ptr<NoDatabase> nothing;
+};
+
+class Snapshot final : private Held, public sql::Session {
+ public:
+  explicit Snapshot(Pool& pool) : Held(pool.take()), Session(Held::database()), pool_(pool) {
+    if (real) real->begin(Database::Mode::kSnapshot);
+  }
+  ~Snapshot() override {
+    if (real) real->rollback();
+    pool_.give_back(std::move(real));
+  }
+
+ private:
+  Pool& pool_;
+};
+
+class Transaction final : private Held, public sql::WriterSession {
+ public:
+  Transaction(Result<std::unique_ptr<Database>> opened, std::unique_ptr<Database>& place,
+              sql::KnownClinics& known_clinics, Turnstile& turnstile,
+              const std::function<void(const Error&)>& on_failure)
+      : Held(std::move(opened)),
+        WriterSession(Held::database(), known_clinics),
+        place_(place),
+        turnstile_(turnstile),
+        on_failure_(on_failure) {
+    if (!real) return;
+    real->begin(Database::Mode::kWrite);
+    sql::Query(*real, postgres::kLockWriter).next();
+  }
+  ~Transaction() override {
+    if (!committed_) {
+      known_clinics_.clear();
+      if (real) real->rollback();
+    }
+    if (real && real->usable()) place_ = std::move(real);
+    turnstile_.leave();
+  }
+  Result<void> commit() override {
+    if (issued() && real) sql::Query(*real, "SELECT pg_notify(current_schema(), 'feed')").next();
+    finish();
+    auto outcome = real ? real->commit() : Held::database().status();
+    committed_ = outcome.has_value();
+    if (!outcome && outcome.error().code != kUnavailable && on_failure_) on_failure_(outcome.error());
+    return outcome;
+  }
+
+ private:
+  std::unique_ptr<Database>& place_;
+  Turnstile& turnstile_;
+  const std::function<void(const Error&)>& on_failure_;
+  bool committed_ = false;
+};
+
+class PostgresViews final : public Views {
+ public:
+  PostgresViews(std::unique_ptr<Database> writer, PostgresViewsOptions options)
+      : options_(std::move(options)), readers_(options_.connect, options_.readers), writer_(std::move(writer)) {}
+
+  std::unique_ptr<ViewsTransaction> begin() override {
+    turnstile_.enter();
+    auto opened = writer_ ? Result<std::unique_ptr<Database>>(std::move(writer_)) : Database::open(options_.connect);
+    return std::make_unique<Transaction>(std::move(opened), writer_, known_clinics_, turnstile_, options_.on_failure);
+  }
+  std::unique_ptr<ViewsSnapshot> snapshot() override { return std::make_unique<Snapshot>(readers_); }
+
+ private:
+  const PostgresViewsOptions options_;
+  Pool readers_;
+  Turnstile turnstile_;
+  std::unique_ptr<Database> writer_;  // of whose turn it is; empty after it was lost
+  sql::KnownClinics known_clinics_;   // of whose turn it is
+};
+
+void give_names(Database& database) {
+  const std::string epoch = encode_hex(runtime::random_bytes(4));
+  sql::Query(database, "INSERT INTO meta VALUES ('feed_epoch', ?1) ON CONFLICT DO NOTHING", epoch).run();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Views>> open_postgres_views(PostgresViewsOptions options) {
+  auto opened = Database::open(options.connect);
+  if (!opened) return forward_error(std::move(opened));
+  Database& database = **opened;
+  if (auto migrated = postgres::migrate(database, options.connect.schema); !migrated)
+    return forward_error(std::move(migrated));
+  give_names(database);
+  if (auto status = database.status(); !status) return forward_error(std::move(status));
+  return std::make_unique<PostgresViews>(std::move(*opened), std::move(options));
+}
+
+Result<std::unique_ptr<Views>> open_postgres_views_read_only(PostgresViewsOptions options) {
+  auto probe = Database::open(options.connect);
+  if (!probe) return forward_error(std::move(probe));
+  if (auto known = postgres::check_format(**probe); !known) return forward_error(std::move(known));
+  return std::make_unique<PostgresViews>(nullptr, std::move(options));
+}
+
+}  // namespace resultsync::store

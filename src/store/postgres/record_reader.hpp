@@ -1,0 +1,42 @@
+// Reading records of the line: rows of a stream, opened with that stream's key.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/keys.hpp"
+#include "store/event_log.hpp"
+#include "store/log/segment_key.hpp"
+#include "store/postgres/line.hpp"
+#include "store/postgres/pool.hpp"
+
+namespace resultsync::store::postgres {
+
+class RecordReader {
+ public:
+  // All that is given must outlive the reader.
+  RecordReader(Pool& pool, const runtime::MasterKey& master) : pool_(pool), master_(master) {}
+
+  // As EventLog::read(), up to `through`, and at(). Thread-safe.
+  Result<std::vector<StoredRecord>> read(Sequence after, Sequence through, ReadLimits limits);
+  Result<StoredRecord> at(Sequence sequence);  // which may be a name
+
+  // A frame as it is stored, for moving and for looking at it. Errors: `not_found`, `erased`.
+  Result<std::string> frame(Database& database, RecordName name);
+
+ private:
+  using Openers = std::map<std::int64_t, std::unique_ptr<log::FrameOpener>>;
+  // The key of a stream; kept, because streams' keys never change.
+  Result<log::FrameOpener*> opener_of(Database& database, std::int64_t stream, Openers& openers);
+  Result<Record> open(Database& database, RecordName name, std::string_view frame, Openers& openers);
+  Result<StoredRecord> one(Database& database, Sequence sequence, Openers& openers);
+
+  Pool& pool_;
+  const runtime::MasterKey& master_;
+  std::mutex mutex_;
+  std::map<std::int64_t, log::SegmentKey> keys_;  // guarded by mutex_
+};
+
+}  // namespace resultsync::store::postgres

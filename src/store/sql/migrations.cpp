@@ -1,0 +1,63 @@
+#include "store/sql/migrations.hpp"
+
+#include <array>
+
+namespace resultsync::store::sql {
+namespace {
+
+// The files themselves, embedded.
+constexpr char kViewsUp[] = {
+#embed "../sqlite/migrations/0001_views.up.sql"
+    , 0};
+constexpr char kViewsDown[] = {
+#embed "../sqlite/migrations/0001_views.down.sql"
+    , 0};
+constexpr char kReachUp[] = {
+#embed "../sqlite/migrations/0002_reach.up.sql"
+    , 0};
+constexpr char kReachDown[] = {
+#embed "../sqlite/migrations/0002_reach.down.sql"
+    , 0};
+constexpr char kResultsUp[] = {
+#embed "../sqlite/migrations/0003_results.up.sql"
+    , 0};
+constexpr char kResultsDown[] = {
+#embed "../sqlite/migrations/0003_results.down.sql"
+    , 0};
+constexpr char kAccessUp[] = {
+#embed "../sqlite/migrations/0004_access.up.sql"
+    , 0};
+constexpr char kAccessDown[] = {
+#embed "../sqlite/migrations/0004_access.down.sql"
+    , 0};
+constexpr char kDeliveriesUp[] = {
+#embed "../sqlite/migrations/0005_deliveries.up.sql"
+    , 0};
+constexpr char kDeliveriesDown[] = {
+#embed "../sqlite/migrations/0005_deliveries.down.sql"
+    , 0};
+constexpr char kReadersUp[] = {
+#embed "../sqlite/migrations/0006_readers.up.sql"
+    , 0};
+constexpr char kReadersDown[] = {
+#embed "../sqlite/migrations/0006_readers.down.sql"
+    , 0};
+constexpr char kNetworkUp[] = {
+#embed "../sqlite/migrations/0007_network.up.sql"
+    , 0};
+constexpr char kNetworkDown[] = {
+#embed "../sqlite/migrations/0007_network.down.sql"
+    , 0};
+
+constexpr std::array kMigrations{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
+                                 Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
+                                 Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+                                 Migration{kNetworkUp, kNetworkDown}};
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+
+}  // namespace resultsync::store::sql
