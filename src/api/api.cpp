@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "api/idempotency.hpp"
 #include "api/json_body.hpp"
 #include "api/route.hpp"
 #include "api/service.hpp"
@@ -47,13 +48,105 @@ bool same_key(std::string_view given, std::string_view expected) {
   return !expected.empty() && CRYPTO_memcmp(left.bytes.data(), right.bytes.data(), left.bytes.size()) == 0;
 }
 
-Problem unauthorized(bool key_was_given) {
-  return {
-      .status = 401,
-      .code = "unauthorized",
-      .title = key_was_given ? "The key is not one that may do this." : "A key is needed: Authorization: Bearer KEY.",
-      .authenticate =
-          key_was_given ? R"(Bearer realm="resultsync", error="invalid_token")" : R"(Bearer realm="resultsync")"};
+Problem unauthorized(bool key_was_given, KeyRing::Standing standing) {
+  const auto title = [&]() -> std::string {
+    if (!key_was_given) return "A key is needed: Authorization: Bearer KEY.";
+    if (standing == KeyRing::Standing::kExpired) return "The key has expired.";
+    if (standing == KeyRing::Standing::kRevoked) return "The key was revoked.";
+    return "The key is not one that is known here.";
+  };
+  return {.status = 401,
+          .code = "unauthorized",
+          .title = title(),
+          .authenticate =
+              key_was_given ? R"(Bearer realm="resultsync", error="invalid_token")" : R"(Bearer realm="resultsync")"};
+}
+
+Problem missing_scope(Scope scope) {
+  return {.status = 403,
+          .code = "missing_scope",
+          .title = "The key may not do this. It needs the scope " + std::string(name_of(scope)) + ".",
+          .scope = std::string(name_of(scope))};
+}
+
+Problem too_many_requests(std::int64_t seconds) {
+  return {.status = 429,
+          .code = "too_many_requests",
+          .title = "This key sends more requests than it may. Wait as long as Retry-After says.",
+          .retry_after_seconds = static_cast<int>(std::max<std::int64_t>(seconds, 1))};
+}
+
+// "127.0.0.1" of "127.0.0.1:51234", "::1" of "[::1]:51234".
+std::string address_of(std::string_view peer) {
+  peer = peer.substr(0, peer.rfind(':'));
+  if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);
+  return std::string(peer);
+}
+
+// X-Purpose: why somebody asks, as a code of theirs. No prose, which could name a patient.
+Checked<std::string> purpose_in(const http::Headers& headers) {
+  constexpr std::size_t kPurposeBytesMax = 64;
+  if (headers.count("X-Purpose") == 0) return std::string{};
+  const auto given = headers.only("X-Purpose");
+  const auto is_of_code = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-' || c == ':';
+  };
+  if (!given || given->empty() || given->size() > kPurposeBytesMax || !std::ranges::all_of(*given, is_of_code))
+    return std::unexpected(
+        bad_parameter("X-Purpose", "must stand once and be a code: 1 to 64 of letters, digits, . _ - :"));
+  return std::string(*given);
+}
+
+bool changes_something(const Route& route) {
+  return route.method != "GET";
+}
+
+// For the audit log: what the path names, and the parameters that are ids.
+void name_objects(const Route& route, const Call& call) {
+  static constexpr std::array<std::string_view, 8> kIds{"practitioner", "patient",  "order",    "source",
+                                                        "clinic_id",    "endpoint", "consumer", "actor"};
+  call.objects.clear();
+  std::string_view rest = route.pattern;
+  std::string_view kind;
+  std::size_t place = 0;
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::string_view segment = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(segment.size());
+    if (segment.starts_with('{') && place < call.path.size()) {
+      call.objects.add(kind, call.path[place++]);
+    } else {
+      kind = segment;
+    }
+  }
+  for (const std::string_view name : kIds) {
+    if (std::ranges::find(route.query, name) == route.query.end()) continue;
+    if (const auto id = call.parameters.text(name)) call.objects.add(name, *id);
+  }
+}
+
+// ETag and If-None-Match (RFC 9110 §13): whoever has the same already is told so.
+void settle_conditional(const Route& route, const http::Headers& headers, http::Response& response) {
+  constexpr std::size_t kTaggedBytesMax = 1024 * 1024;  // beyond, making the tag costs more than it saves
+  const bool is_document =
+      response.content_type == "application/json" || response.content_type == "application/fhir+json";
+  if (route.method != "GET" || response.status != 200 || !is_document || response.body.size() > kTaggedBytesMax) return;
+  const std::string tag = etag_of(response.body);
+  response.set_header("ETag", tag);
+  const auto known = headers.only("If-None-Match");
+  if (!known || (*known != "*" && !known->contains(tag))) return;
+  response.status = 304;
+  response.body.clear();
+  response.content_type.clear();
+}
+
+// draft-ietf-httpapi-ratelimit-headers-11.
+void add_rate_headers(const Allowance& allowance, const RateLimit& rate, http::Response& response) {
+  response.set_header("RateLimit-Policy", "\"key\";q=" + std::to_string(rate.burst) + ";w=" +
+                                              std::to_string(std::max<std::int64_t>(1, rate.burst / rate.per_second)));
+  response.set_header("RateLimit",
+                      "\"key\";r=" + std::to_string(allowance.remaining) + ";t=" + std::to_string(allowance.seconds));
 }
 
 Problem too_many_waiters() {
@@ -87,8 +180,14 @@ class Api::Core {
  public:
   explicit Core(ApiContext context)
       : context_(std::move(context)),
-        service_{context_, context_.clock.monotonic(), [this] { return waiters_.generation(); }, [this] { changed(); }},
+        service_{context_, context_.clock.monotonic(), [this] { return waiters_.generation(); },
+                 [this] { keys_changed(); }, [this] { changed(); }},
         unrouted_(route_metrics(context_.metrics, "other", "other")),
+        keys_(context_.views, context_.rate),
+        idempotency_(context_.master_key),
+        trail_(
+            context_.views, context_.clock, context_.metrics, context_.audit_key,
+            [this] { return keys_.uses_to_note(); }, context_.audit),
         waiters_(
             context_.waiters_max, [this](const auto& ids) { return positions_of(ids); },
             context_.metrics.gauge("resultsync_api_feed_waiters", "Long polls that wait for a feed to grow.")),
@@ -97,6 +196,7 @@ class Api::Core {
       metrics_.try_emplace(&route,
                            route_metrics(context_.metrics, std::string(route.method), std::string(route.pattern)));
     }
+    keys_changed();
   }
 
   // No waiter hands anything to the workers any more, which are destroyed first and finish what they have.
@@ -114,18 +214,32 @@ class Api::Core {
     std::string request_id = new_request_id();
     Instant started = std::chrono::steady_clock::now();
     std::string method;
+    std::string target;
+    std::string peer;
+    std::string purpose;
     const Route* route = nullptr;
     Call call;
-    std::optional<Instant> deadline;  // of a long poll, set when it first waits
+    std::optional<Allowance> allowance;    // what is left of a key's rate
+    std::optional<IdempotentWrite> write;  // one that carries an Idempotency-Key
+    std::string_view problem;              // the code of what went wrong
+    std::optional<Instant> deadline;       // of a long poll, set when it first waits
   };
   using Shared = std::shared_ptr<Exchange>;
 
-  std::optional<Problem> refuse(const http::Request& request, Exchange& exchange) const;
-  void submit(const Shared& exchange);
+  std::optional<Problem> find(const http::Request& request, Exchange& exchange) const;
+  void admit(const Shared& exchange);
+  std::optional<Problem> authorize(Exchange& exchange);
+  std::optional<Problem> take_apart(Exchange& exchange) const;
+  bool submit(const Shared& exchange);
   void serve(const Shared& exchange);
+  std::optional<http::Response> begin_change(Exchange& exchange);
   void park(const Shared& exchange, Wait wait);
+  void finish(const Shared& exchange, http::Response response);
+  void finish(const Shared& exchange, const Problem& problem);
+  store::AuditRow audit_row(const Exchange& exchange, std::string outcome) const;
   void answer(Exchange& exchange, http::Response response);
   void answer(Exchange& exchange, const Problem& problem) { answer(exchange, render(problem, exchange.request_id)); }
+  void keys_changed();
   void changed();
   FeedWaiters::Positions positions_of(const std::set<AppPractitionerId>& practitioners) const;
 
@@ -133,6 +247,9 @@ class Api::Core {
   Service service_;
   std::map<const Route*, RouteMetrics> metrics_;  // not changed after the constructor
   RouteMetrics unrouted_;
+  KeyRing keys_;
+  const Idempotency idempotency_;
+  AuditTrail trail_;  // outlives those who record: its last rows are written, and their answers sent, when it ends
   FeedWaiters waiters_;
   runtime::Workers workers_;
 };
@@ -140,16 +257,25 @@ class Api::Core {
 void Api::Core::handle(http::Request request, http::Responder responder) {
   const auto exchange = std::make_shared<Exchange>(std::move(responder));
   exchange->method = request.method;
-  if (const auto problem = refuse(request, *exchange)) return answer(*exchange, *problem);
+  if (const auto problem = find(request, *exchange)) return answer(*exchange, *problem);
+  exchange->target = std::move(request.target);
+  exchange->peer = address_of(request.peer);
+  exchange->call.headers = std::move(request.headers);
   exchange->call.body = std::move(request.body);
-  if (exchange->route->runs_on == RunsOn::kEventLoop) return serve(exchange);
-  submit(exchange);
+  if (exchange->route->scope == Scope::kOpen || keys_.is_fresh(std::chrono::steady_clock::now()))
+    return admit(exchange);
+  // What is known of the keys is a second old, and another instance may have revoked one: look before deciding.
+  const auto looked = [this, exchange] {
+    if (const auto loaded = keys_.reload(std::chrono::steady_clock::now()); !loaded)
+      return answer(*exchange, store_failed(loaded.error()));
+    admit(exchange);
+  };
+  if (!workers_.submit(looked)) answer(*exchange, overloaded());
 }
 
-// Finds the route and takes the request apart; says why if it cannot be served.
-std::optional<Problem> Api::Core::refuse(const http::Request& request, Exchange& exchange) const {
-  const http::Target target = http::split_target(request.target);
-  Found found = find_route(routes(), request.method, target.path);
+// Finds the route.
+std::optional<Problem> Api::Core::find(const http::Request& request, Exchange& exchange) const {
+  Found found = find_route(routes(), request.method, http::split_target(request.target).path);
   if (!found.route && found.allow.empty()) return not_found("unknown_route", "There is nothing at this path.");
   if (!found.route) {
     return Problem{.status = 405,
@@ -158,43 +284,154 @@ std::optional<Problem> Api::Core::refuse(const http::Request& request, Exchange&
                    .allow = std::move(found.allow)};
   }
   exchange.route = found.route;
-  if (found.route->scope != Scope::kOpen) {
-    const auto key = bearer_key(request.headers);
-    if (!key || !same_key(*key, context_.admin_key.reveal())) return unauthorized(key.has_value());
-    exchange.call.caller.name = "admin";
-  }
-  if (request.body.size() > kBodyBytesMax) {
-    return Problem{.status = 413, .code = "body_too_large", .title = "The body is larger than 64 KiB."};
-  }
-  auto parameters = Parameters::parse(target.query, found.route->query);
-  if (!parameters) return std::move(parameters).error();
   exchange.call.path = std::move(found.path);
-  exchange.call.parameters = std::move(*parameters);
   return std::nullopt;
 }
 
-void Api::Core::submit(const Shared& exchange) {
-  if (!workers_.submit([this, exchange] { serve(exchange); })) answer(*exchange, overloaded());
+// From here on it is known who asks. What is refused for lack of a scope leaves a row in the audit log; what cannot be
+// read does not, because it never came near any data.
+void Api::Core::admit(const Shared& exchange) {
+  if (const auto problem = authorize(*exchange)) {
+    return problem->code == "missing_scope" ? finish(exchange, *problem) : answer(*exchange, *problem);
+  }
+  if (const auto problem = take_apart(*exchange)) return answer(*exchange, *problem);
+  if (exchange->route->runs_on == RunsOn::kEventLoop) return serve(exchange);
+  if (!submit(exchange)) answer(*exchange, overloaded());
+}
+
+std::optional<Problem> Api::Core::authorize(Exchange& exchange) {
+  if (exchange.route->scope == Scope::kOpen) return std::nullopt;
+  const auto key = bearer_key(exchange.call.headers);
+  if (key && same_key(*key, context_.admin_key.reveal())) {
+    exchange.call.caller.name = "admin";
+    return std::nullopt;
+  }
+  KeyRing::Found found = key ? keys_.find(*key, context_.clock.now()) : KeyRing::Found{};
+  if (found.standing != KeyRing::Standing::kGood) {
+    trail_.count_failure(exchange.peer);
+    return unauthorized(key.has_value(), found.standing);
+  }
+  exchange.call.caller = std::move(found.caller);
+  exchange.allowance = keys_.take(exchange.call.caller.name, std::chrono::steady_clock::now());
+  if (!exchange.allowance->granted) return too_many_requests(exchange.allowance->seconds);
+  const bool may = std::ranges::any_of(
+      found.scopes, [&](Scope held) { return held == exchange.route->scope || held == Scope::kAdmin; });
+  if (!may) return missing_scope(exchange.route->scope);
+  return std::nullopt;
+}
+
+// Takes the request apart; says why if it cannot be served.
+std::optional<Problem> Api::Core::take_apart(Exchange& exchange) const {
+  Call& call = exchange.call;
+  if (call.body.size() > kBodyBytesMax) {
+    return Problem{.status = 413, .code = "body_too_large", .title = "The body is larger than 64 KiB."};
+  }
+  auto parameters = Parameters::parse(http::split_target(exchange.target).query, exchange.route->query);
+  if (!parameters) return std::move(parameters).error();
+  call.parameters = std::move(*parameters);
+  if (exchange.route->scope == Scope::kOpen) return std::nullopt;
+  auto purpose = purpose_in(call.headers);
+  if (!purpose) return purpose.error();
+  exchange.purpose = std::move(*purpose);
+  auto write = idempotent_write(*exchange.route, call, exchange.target);
+  if (!write) return write.error();
+  exchange.write = std::move(*write);
+  return std::nullopt;
+}
+
+bool Api::Core::submit(const Shared& exchange) {
+  return workers_.submit([this, exchange] { serve(exchange); });
 }
 
 void Api::Core::serve(const Shared& exchange) {
+  name_objects(*exchange->route, exchange->call);
+  if (changes_something(*exchange->route) && exchange->route->scope != Scope::kOpen) {
+    if (auto done = begin_change(*exchange)) return finish(exchange, std::move(*done));
+  }
   Reply reply = exchange->route->serve(service_, exchange->call);
-  if (auto* response = std::get_if<http::Response>(&reply)) return answer(*exchange, std::move(*response));
-  if (const auto* problem = std::get_if<Problem>(&reply)) return answer(*exchange, *problem);
+  if (auto* response = std::get_if<http::Response>(&reply)) return finish(exchange, std::move(*response));
+  if (const auto* problem = std::get_if<Problem>(&reply)) return finish(exchange, *problem);
   park(exchange, std::get<Wait>(std::move(reply)));
+}
+
+// P5: that a change was begun is on record before it can have happened, so that no crash can leave one without a row;
+// how it ended is the row of its answer, with the same request id. The answer if it must not be done (again).
+std::optional<http::Response> Api::Core::begin_change(Exchange& exchange) {
+  const auto transaction = context_.views.begin();
+  std::optional<http::Response> done;
+  if (exchange.write) {
+    auto claimed = idempotency_.claim(*transaction, *exchange.write, context_.clock.now());
+    if (auto* response = std::get_if<http::Response>(&claimed)) done = std::move(*response);
+    if (const auto* problem = std::get_if<Problem>(&claimed)) {
+      exchange.problem = problem->code;
+      done = render(*problem, exchange.request_id);
+    }
+  }
+  if (done) {
+    exchange.write.reset();  // there is nothing to keep
+    return done;
+  }
+  const store::AuditRow begun = audit_row(exchange, "begun");
+  transaction->audit().append({&begun, 1});
+  if (const auto committed = transaction->commit(); !committed) {
+    exchange.write.reset();
+    exchange.problem = "store_failed";
+    return render(store_failed(committed.error()), exchange.request_id);
+  }
+  return std::nullopt;
 }
 
 void Api::Core::park(const Shared& exchange, Wait wait) {
   if (!exchange->deadline) exchange->deadline = std::chrono::steady_clock::now() + wait.patience;
   FeedWaiters::Waiter waiter{std::move(wait.practitioner), wait.seen, wait.generation, *exchange->deadline,
                              [this, exchange, empty = std::move(wait.empty)](FeedWaiters::Ended ended) mutable {
-                               if (ended == FeedWaiters::Ended::kNews) return submit(exchange);
-                               answer(*exchange, std::move(empty));
+                               if (ended != FeedWaiters::Ended::kNews) return finish(exchange, std::move(empty));
+                               if (!submit(exchange)) answer(*exchange, overloaded());
                              }};
   if (!waiters_.park(waiter)) answer(*exchange, too_many_waiters());
 }
 
+void Api::Core::finish(const Shared& exchange, const Problem& problem) {
+  exchange->problem = problem.code;
+  finish(exchange, render(problem, exchange->request_id));
+}
+
+// P5: one row for every answer of a route that is not open to everybody, durable before the answer is sent. This is the
+// only way from such a route to its client, so that none can forget it.
+void Api::Core::finish(const Shared& exchange, http::Response response) {
+  if (exchange->route->scope == Scope::kOpen) return answer(*exchange, std::move(response));
+  std::string outcome = std::to_string(response.status);
+  if (!exchange->problem.empty()) outcome += " " + std::string(exchange->problem);
+  AuditTrail::Item item{.row = audit_row(*exchange, std::move(outcome))};
+  const auto kept = std::make_shared<http::Response>(std::move(response));  // shared by the two that follow
+  if (exchange->write) {
+    item.also = [this, exchange, kept](store::ViewsTransaction& transaction) {
+      idempotency_.keep(transaction, *exchange->write, *kept, context_.clock.now());
+    };
+  }
+  item.done = [this, exchange, kept](const Result<void>& recorded) {
+    if (!recorded) return answer(*exchange, store_failed(recorded.error()));
+    answer(*exchange, std::move(*kept));
+  };
+  if (!trail_.record(item)) answer(*exchange, overloaded());
+}
+
+store::AuditRow Api::Core::audit_row(const Exchange& exchange, std::string outcome) const {
+  store::AuditRow row;
+  row.at = context_.clock.now();
+  row.actor = exchange.call.caller.name;
+  row.action = std::string(exchange.route->method) + " " + std::string(exchange.route->pattern);
+  row.objects = exchange.call.objects.names();
+  row.purpose = exchange.purpose;
+  row.peer = exchange.peer;
+  row.outcome = std::move(outcome);
+  row.request_id = exchange.request_id;
+  return row;
+}
+
 void Api::Core::answer(Exchange& exchange, http::Response response) {
+  if (exchange.route) settle_conditional(*exchange.route, exchange.call.headers, response);
+  if (exchange.allowance) add_rate_headers(*exchange.allowance, keys_.rate(), response);
   response.set_header("Cache-Control", "no-store")
       .set_header("X-Content-Type-Options", "nosniff")
       .set_header("X-Request-Id", exchange.request_id);
@@ -217,6 +454,12 @@ void Api::Core::answer(Exchange& exchange, http::Response response) {
         {{"request_id", exchange.request_id}, {"route", pattern}, {"status", status}, {"seconds", seconds}});
   }
   exchange.responder(std::move(response));
+}
+
+// What a key may do is decided by what is in memory: it must be what is in the store before whoever changed it is told.
+void Api::Core::keys_changed() {
+  if (const auto loaded = keys_.reload(std::chrono::steady_clock::now()); !loaded)
+    runtime::log::error("api.keys_unreadable", {{"code", loaded.error().code}});
 }
 
 // What was connected or matched may have issued items, ended feeds, or left a backfill to do.

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "api/audit_trail.hpp"
+#include "api/key_ring.hpp"
 #include "base/ids.hpp"
 #include "base/secret.hpp"
 #include "http/message.hpp"
@@ -40,7 +42,11 @@ struct ApiContext {
   const runtime::Clock& clock;
   runtime::Metrics& metrics;
 
-  Secret<std::string> admin_key;  // an empty one lets nobody in
+  Secret<std::string> admin_key;            // the root key; an empty one lets nobody in
+  Secret<runtime::Key256> master_key = {};  // what is kept at rest is sealed under keys made from it
+  Secret<runtime::Key256> audit_key = {};   // signs the audit log's checkpoints
+  AuditTrailOptions audit = {};
+  RateLimit rate = {};            // of each API key; the root key has none
   std::vector<SourceId> sources;  // the configured networks
   SourceId default_source = {};   // where a request names none; empty: the only one, if there is only one
   std::string version;

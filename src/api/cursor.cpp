@@ -103,6 +103,20 @@ std::optional<store::OrderPlace> parse_order_cursor(std::string_view text) {
   return store::OrderPlace{Timestamp{*updated_at}, store::OrderKey{*key}};
 }
 
+std::string format_key_cursor(std::int64_t number) {
+  return "p1.k." + std::to_string(number);
+}
+std::optional<std::int64_t> parse_key_cursor(std::string_view text) {
+  const auto number = parse_sequence(text, 'k');
+  return number ? std::optional(static_cast<std::int64_t>(number->value)) : std::nullopt;
+}
+std::string format_audit_cursor(std::int64_t seq) {
+  return "p1.a." + std::to_string(seq);
+}
+std::optional<std::int64_t> parse_audit_cursor(std::string_view text) {
+  const auto seq = parse_sequence(text, 'a');
+  return seq ? std::optional(static_cast<std::int64_t>(seq->value)) : std::nullopt;
+}
 std::string format_practitioner_cursor(const AppPractitionerId& id) {
   return "p1.p." + encode_base64url(id.text());
 }

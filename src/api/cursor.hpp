@@ -38,6 +38,10 @@ std::string format_unmatched_cursor(Sequence record);
 std::optional<Sequence> parse_unmatched_cursor(std::string_view text);
 std::string format_order_cursor(const store::OrderPlace& place);
 std::optional<store::OrderPlace> parse_order_cursor(std::string_view text);
+std::string format_key_cursor(std::int64_t number);
+std::optional<std::int64_t> parse_key_cursor(std::string_view text);
+std::string format_audit_cursor(std::int64_t seq);
+std::optional<std::int64_t> parse_audit_cursor(std::string_view text);
 std::string format_practitioner_cursor(const AppPractitionerId& id);
 std::optional<AppPractitionerId> parse_practitioner_cursor(std::string_view text);
 

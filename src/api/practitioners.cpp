@@ -113,10 +113,7 @@ Reply delete_practitioner(Service& service, const Call& call) {
   }
   if (!ended) return store_failed(ended.error());
   service.changed();
-  http::Response response;
-  response.status = 204;
-  response.content_type.clear();
-  return response;
+  return no_content();
 }
 
 Reply list_practitioners(Service& service, const Call& call) {

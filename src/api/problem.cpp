@@ -25,6 +25,7 @@ http::Response render(const Problem& problem, std::string_view request_id) {
     for (const SourceId& source : problem.sources) json.string(source.text());
     json.end_array();
   }
+  if (!problem.scope.empty()) json.member("scope", problem.scope);
   json.end_object();
 
   http::Response response;

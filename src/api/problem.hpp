@@ -29,6 +29,7 @@ struct Problem {
   std::vector<MemberError> errors = {};  // member by member, where there are any
   std::string restart = {};              // how to start again: cursor_gone only (D5)
   std::vector<SourceId> sources = {};    // the sources an ambiguous id was found in
+  std::string scope = {};                // the one that is needed: missing_scope only
   std::optional<int> retry_after_seconds = {};
   std::string allow = {};         // the Allow header of a 405
   std::string authenticate = {};  // the WWW-Authenticate header of a 401

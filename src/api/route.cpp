@@ -1,5 +1,6 @@
 #include "api/route.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "http/target.hpp"
@@ -38,7 +39,45 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, const st
   return values;
 }
 
+struct ScopeName {
+  Scope scope;
+  std::string_view name;
+};
+constexpr ScopeName kScopeNames[] = {{Scope::kReadResults, "read_results"},
+                                     {Scope::kReadEvents, "read_events"},
+                                     {Scope::kManageEndpoints, "manage_endpoints"},
+                                     {Scope::kManageConnections, "manage_connections"},
+                                     {Scope::kAdmin, "admin"}};
+
 }  // namespace
+
+std::string_view name_of(Scope scope) {
+  for (const ScopeName& known : kScopeNames) {
+    if (known.scope == scope) return known.name;
+  }
+  return "open";
+}
+
+std::optional<Scope> scope_named(std::string_view name) {
+  for (const ScopeName& known : kScopeNames) {
+    if (known.name == name) return known.scope;
+  }
+  return std::nullopt;
+}
+
+std::string scope_names() {
+  std::string names;
+  for (const ScopeName& known : kScopeNames) names += (names.empty() ? "" : ", ") + std::string(known.name);
+  return names;
+}
+
+void Objects::add(std::string_view kind, std::string_view id) {
+  if (names_.size() > kObjectsMax) return;
+  std::string name = names_.size() == kObjectsMax ? "more" : std::string(kind) + "/" + std::string(id.substr(0, 255));
+  // A row of the audit log is one line of text.
+  for (char& c : name) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  if (std::ranges::find(names_, name) == names_.end()) names_.push_back(std::move(name));
+}
 
 Found find_route(std::span<const Route> table, std::string_view method, std::string_view raw_path) {
   Found found;

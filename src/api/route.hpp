@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,8 +29,12 @@ enum class Scope {
   kReadEvents,         // raw events and their bodies, unmatched ones included
   kManageEndpoints,    // outbound webhooks
   kManageConnections,  // who is connected to which clinic
-  kAdmin,              // everything else
+  kAdmin,              // everything, that of the other scopes included
 };
+// "read_results" …; kOpen has none, because no key can hold it.
+std::string_view name_of(Scope scope);
+std::optional<Scope> scope_named(std::string_view name);
+std::string scope_names();  // all of them, for people
 
 // Where a route's function runs. What reads the store blocks, and must not hold up an event loop.
 enum class RunsOn { kEventLoop, kWorkers };
@@ -41,12 +46,27 @@ struct Caller {
   store::Reach reach;
 };
 
+// What an answer shows or changes, by id, for the audit log; never health data. What stands in the path, and the
+// parameters that are ids, are there already: a route adds what only it knows, such as the orders on a page.
+class Objects {
+ public:
+  void add(std::string_view kind, std::string_view id);  // "orders/ord_1"; once each
+  void clear() { names_.clear(); }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  std::vector<std::string> names_;
+};
+inline constexpr std::size_t kObjectsMax = 200;  // of one audit row; beyond, a last one says so: "more"
+
 // A request that was routed and authorized.
 struct Call {
   Caller caller = {};
   std::vector<std::string> path;  // what stands in the `{…}` of the pattern, each percent-decoded once
   Parameters parameters;
+  http::Headers headers;
   std::string body;
+  mutable Objects objects = {};
 };
 
 // "Nothing yet": the request is parked, without a thread, until the practitioner's feed goes beyond `seen` or

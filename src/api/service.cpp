@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/digest.hpp"
 #include "orders/event.hpp"
 
 namespace resultsync::api {
@@ -24,6 +25,26 @@ http::Response json_response(int status, JsonWriter& json) {
   response.status = status;
   response.body = json.take();
   return response;
+}
+
+http::Response no_content() {
+  http::Response response;
+  response.status = 204;
+  response.content_type.clear();
+  return response;
+}
+
+std::string etag_of(std::string_view body) {
+  return "\"" + sha256(body).hex().substr(0, 32) + "\"";
+}
+
+std::optional<Problem> unless_matching(const Call& call, std::string_view etag) {
+  const auto wanted = call.headers.only("If-Match");
+  if (call.headers.count("If-Match") == 0) return std::nullopt;
+  if (wanted && (*wanted == "*" || *wanted == etag)) return std::nullopt;
+  return Problem{.status = 412,
+                 .code = "precondition_failed",
+                 .title = "It has changed since it was read. Read it again, and decide anew."};
 }
 
 void id_member(JsonWriter& json, std::string_view name, const std::string& id) {

@@ -20,10 +20,18 @@ struct Service {
   const ApiContext& context;
   std::chrono::steady_clock::time_point started;
   std::function<std::uint64_t()> feed_generation;  // before a look at a feed that may end in a Wait
+  std::function<void()> keys_changed;              // API keys changed: from now on they are what they are
   std::function<void()> changed;                   // connections or matches changed: feeds and backfills may have work
 };
 
 http::Response json_response(int status, JsonWriter& json);
+http::Response no_content();  // 204
+
+// The ETag of an answer with this body.
+std::string etag_of(std::string_view body);
+// If-Match: whether a change may be made to what has this ETag now (RFC 9110 §13.1.1). Problem: 412
+// `precondition_failed`.
+std::optional<Problem> unless_matching(const Call& call, std::string_view etag);
 
 // A member that is null where there is nothing to say: an empty id, an unknown time.
 void id_member(JsonWriter& json, std::string_view name, const std::string& id);
@@ -57,6 +65,13 @@ Reply list_orders(Service& service, const Call& call);
 Reply get_order(Service& service, const Call& call);
 Reply list_unmatched(Service& service, const Call& call);
 Reply match_unmatched(Service& service, const Call& call);
+Reply create_key(Service& service, const Call& call);
+Reply list_keys(Service& service, const Call& call);
+Reply get_key(Service& service, const Call& call);
+Reply revoke_key(Service& service, const Call& call);
+Reply rotate_key(Service& service, const Call& call);
+Reply list_audit(Service& service, const Call& call);
+Reply get_checkpoint(Service& service, const Call& call);
 Reply get_status(Service& service, const Call& call);
 Reply livez(Service& service, const Call& call);
 Reply readyz(Service& service, const Call& call);

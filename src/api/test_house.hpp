@@ -94,6 +94,8 @@ struct HouseOptions {
   std::size_t waiters_max = 1000;
   std::size_t queue_max = 256;
   unsigned workers = 4;
+  AuditTrailOptions audit = {};
+  RateLimit rate = {};
   std::vector<SourceId> sources{SourceId("rupa"), SourceId("other")};
   SourceId default_source{"rupa"};
   std::function<std::vector<ReadinessCheck>()> readiness = {};
@@ -113,6 +115,10 @@ class House {
                                             .clock = clock_,
                                             .metrics = metrics_,
                                             .admin_key = Secret<std::string>(kTestKey),
+                                            .master_key = runtime::random_key(),
+                                            .audit_key = runtime::random_key(),
+                                            .audit = options.audit,
+                                            .rate = options.rate,
                                             .sources = options.sources,
                                             .default_source = options.default_source,
                                             .version = "0.0.0-test",

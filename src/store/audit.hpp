@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/result.hpp"
 #include "base/timestamp.hpp"
 
 namespace resultsync::store {
@@ -46,6 +47,9 @@ struct AuditCheckpoint {
 };
 // What is signed: "resultsync audit checkpoint v1", seq, hash and time, a line each.
 std::string statement_of(const AuditCheckpoint& checkpoint);
+// One line of JSON, to be kept elsewhere, and back. Error: `bad_checkpoint` (not such a line).
+std::string line_of(const AuditCheckpoint& checkpoint);
+Result<AuditCheckpoint> parse_checkpoint(std::string_view line);
 
 struct AuditFilter {
   std::string actor;  // empty: anybody

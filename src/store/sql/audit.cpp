@@ -94,7 +94,10 @@ void SqlAuditWrites::append(std::span<const AuditRow> rows) {
   AuditHead head;
   {
     // Taken by a write, so that no other transaction can read the same end and append beside this one.
-    Query query(database_, "UPDATE audit_head SET seq = seq + ?1 RETURNING seq, hash", rows.size());
+    Query query(database_,
+                "INSERT INTO audit_head VALUES (1, ?1, ?2) ON CONFLICT (only_row) DO UPDATE SET seq = audit_head.seq + "
+                "?1 RETURNING seq, hash",
+                rows.size(), Sha256{});
     if (!query.next()) return;
     head = {query.integer(0) - static_cast<std::int64_t>(rows.size()), query.digest(1)};
   }

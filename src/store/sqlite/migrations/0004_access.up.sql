@@ -47,7 +47,6 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_actor ON audit (actor, seq);
 -- The end of the chain; whoever appends holds this row.
 CREATE TABLE audit_head (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
-INSERT INTO audit_head VALUES (1, 0, x'0000000000000000000000000000000000000000000000000000000000000000');
 -- Signed statements of how far the chain had come.
 CREATE TABLE audit_checkpoints (
   seq        INTEGER PRIMARY KEY,
