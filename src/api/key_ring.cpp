@@ -86,8 +86,7 @@ KeyRing::Found KeyRing::find(std::string_view text, Timestamp now) {
   if (!is_current && !is_previous) return {};
   const bool previous_has_ended = !is_current && (!entry.row.previous_until || *entry.row.previous_until <= now);
   if (entry.row.revoked_at) return {Standing::kRevoked, {}, {}};
-  if (previous_has_ended || (entry.row.expires_at && *entry.row.expires_at <= now))
-    return {Standing::kExpired, {}, {}};
+  if (previous_has_ended || (entry.row.expires_at && *entry.row.expires_at <= now)) return {Standing::kExpired, {}, {}};
   entry.used = std::max(entry.used, now);
   return {Standing::kGood, {entry.row.id, entry.row.reach()}, entry.scopes};
 }

@@ -227,8 +227,8 @@ std::string help_of_everything() {
       "resultsync receives order results from a lab-ordering network and gives them to the practitioners they belong "
       "to.\n\n"
       "Usage: resultsync COMMAND [OPTIONS]\n";
-  for (const Section section : {Section::kServer, Section::kPractitioners, Section::kEvents, Section::kWebhooks,
-                                Section::kMessages, Section::kStore, Section::kOther}) {
+  for (const Section section : {Section::kServer, Section::kPractitioners, Section::kEvents, Section::kAccess,
+                                Section::kWebhooks, Section::kMessages, Section::kStore, Section::kOther}) {
     text += fmt::format("\n{}\n", title_of(section));
     for (const CommandEntry& entry : commands()) {
       if (entry.section == section && !entry.hidden) text += fmt::format("  {:<24}  {}\n", entry.name, entry.summary);

@@ -73,6 +73,34 @@ constexpr CommandEntry kCommands[] = {
      "only.",
      "resultsync unmatched match evt_9b2m8O7 --clinic cli_Epqpo2g", make_unmatched_match},
 
+    {"keys create", Section::kAccess, "Make an API key",
+     "The key is shown once, alone on stdout. With --practitioner or --clinic it reaches what is theirs and nothing "
+     "else. "
+     "The key in admin.key needs\n"
+     "none of this: it is the root key, for operators.",
+     "resultsync keys create \"anna's inbox\" --scope read_results --practitioner anna > anna.key", make_keys_create},
+    {"keys list", Section::kAccess, "List the API keys, with what they may do and when they were last used", "",
+     "resultsync keys", make_keys_list},
+    {"keys show", Section::kAccess, "Show one API key, without its secret", "", "resultsync keys show 3f9a0c1b2d4e",
+     make_keys_show},
+    {"keys revoke", Section::kAccess, "Revoke an API key; it is refused from then on", "",
+     "resultsync keys revoke 3f9a0c1b2d4e", make_keys_revoke},
+    {"keys rotate", Section::kAccess, "Give an API key another secret",
+     "The secret before stays good for --overlap seconds, so that nothing stops while it is replaced.",
+     "resultsync keys rotate 3f9a0c1b2d4e --overlap 3600 > anna.key", make_keys_rotate},
+    {"audit list", Section::kAccess, "Show who read, changed or exported what", "",
+     "resultsync audit\nresultsync audit list --actor 3f9a0c1b2d4e --since 2026-01-01T00:00:00Z", make_audit_list},
+    {"audit export", Section::kAccess, "Write the whole audit log to stdout, a JSON object a line, with its hashes", "",
+     "resultsync audit export > audit.ndjson", make_audit_export},
+    {"audit checkpoint", Section::kAccess, "Show the last signed checkpoint of the audit log, to be kept elsewhere", "",
+     "resultsync audit checkpoint >> /mnt/elsewhere/checkpoints", make_audit_checkpoint},
+    {"audit verify", Section::kAccess, "Check that no row of the audit log was changed, taken out or cut off",
+     "Needs no server. Names the first broken row, and exits 7 if there is one. Rows that were cut off the end are "
+     "found by "
+     "the checkpoints of\n"
+     "--checkpoint: keep some where who can change the data directory cannot.",
+     "resultsync audit verify\nresultsync audit verify --checkpoint /mnt/elsewhere/checkpoints", make_audit_verify},
+
     {"trigger", Section::kWebhooks, "Send signed events, as the network would",
      "Without --count or --file: the network's sample, once. With --count: generated orders, from --seed. The address "
      "and the secret are\n"
@@ -136,13 +164,14 @@ std::span<const CommandEntry> commands() {
 }
 
 std::string_view title_of(Section section) {
-  constexpr std::string_view kTitles[] = {"Server", "Practitioners", "Events and orders", "Webhooks", "HL7 messages",
-                                          "Store",  "Other"};
+  constexpr std::string_view kTitles[] = {
+      "Server", "Practitioners", "Events and orders", "Access", "Webhooks", "HL7 messages", "Store", "Other"};
   return kTitles[static_cast<int>(section)];
 }
 
 std::string_view default_command_of(std::string_view group) {
-  for (const std::string_view name : {"practitioners list", "events list", "orders list", "unmatched list", "log ls"}) {
+  for (const std::string_view name :
+       {"practitioners list", "events list", "orders list", "unmatched list", "keys list", "audit list", "log ls"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

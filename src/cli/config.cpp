@@ -421,6 +421,8 @@ class Loader {
     config.limits.queue_bytes = static_cast<std::size_t>(number("limits.queue"));
     config.limits.free_space_bytes = static_cast<std::uint64_t>(number("limits.free_space"));
     config.limits.idle_seconds = number("limits.idle_seconds");
+    config.limits.key_requests_per_second = number("limits.key_requests_per_second");
+    config.limits.key_burst = number("limits.key_burst");
     if (config.limits.in_flight_bytes < config.limits.body_bytes) {
       problem(take("limits.in_flight").origin,
               "limits.in_flight is smaller than limits.body: the largest body could never be taken",

@@ -34,6 +34,8 @@ struct Limits {
   std::size_t queue_bytes = 0;
   std::uint64_t free_space_bytes = 0;
   std::int64_t idle_seconds = 0;
+  std::int64_t key_requests_per_second = 0;
+  std::int64_t key_burst = 0;
 };
 
 struct Config {

@@ -3,6 +3,7 @@
 #include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/api_client.hpp"
+#include "cli/audit_offline.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/output.hpp"
 #include "cli/store_on_disk.hpp"
@@ -89,6 +90,11 @@ class LogCat final : public Command {
     if (!data_dir) return terminal.complain(data_dir.error());
     const auto master = runtime::MasterKey::load(master_key_path(*data_dir));
     if (!master) return terminal.complain(master.error());
+    const std::string records = fmt::format("records/{}-{}", from_, from_ + count_ - 1);
+    if (body_) {
+      if (const auto audited = audit_reading(*data_dir, "cli log cat", {records}); !audited)
+        return terminal.complain(audited.error());
+    }
     JsonRows rows(terminal, output_);
     const Sequence from{static_cast<std::uint64_t>(from_)};
     const Sequence through{from.value + static_cast<std::uint64_t>(count_) - 1};

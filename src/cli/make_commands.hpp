@@ -26,6 +26,17 @@ std::unique_ptr<Command> make_orders_get();
 std::unique_ptr<Command> make_unmatched_list();
 std::unique_ptr<Command> make_unmatched_match();
 
+std::unique_ptr<Command> make_keys_create();
+std::unique_ptr<Command> make_keys_list();
+std::unique_ptr<Command> make_keys_show();
+std::unique_ptr<Command> make_keys_revoke();
+std::unique_ptr<Command> make_keys_rotate();
+
+std::unique_ptr<Command> make_audit_list();
+std::unique_ptr<Command> make_audit_export();
+std::unique_ptr<Command> make_audit_checkpoint();
+std::unique_ptr<Command> make_audit_verify();
+
 std::unique_ptr<Command> make_trigger();
 std::unique_ptr<Command> make_sign();
 std::unique_ptr<Command> make_verify_signature();

@@ -174,6 +174,10 @@ class House {
     if (!master) return forward_error(std::move(master));
     sync::ResultIndex index = sync::result_index(*master);
 
+    auto audit_key = runtime::MasterKey::load_or_create(audit_key_path(config_.data_dir));
+    if (!audit_key) return forward_error(std::move(audit_key));
+    const AccessKeys keys{*admin_key, master->key(), audit_key->key()};
+
     auto log = store::SegmentLog::open(log_options(config_, ending), std::move(*master), clock_);
     if (!log) return forward_error(std::move(log));
     log_ = std::move(*log);
@@ -184,7 +188,7 @@ class House {
 
     sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_, std::move(index)));
     if (auto checked = sync_->check(); !checked) return checked;
-    open_api(*admin_key, ending);
+    open_api(keys, ending);
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
     log_->on_commit([this](Sequence) { sync_->wake(); });
     sync_->on_feed([this] { api_->feed_changed(); });
@@ -212,16 +216,29 @@ class House {
   [[nodiscard]] Sequence records() const { return log_->end(); }
 
  private:
-  void open_api(const Secret<std::string>& admin_key, Ending& ending) {
+  struct AccessKeys {
+    Secret<std::string> admin;
+    Secret<runtime::Key256> master;
+    Secret<runtime::Key256> audit;
+  };
+
+  void open_api(const AccessKeys& keys, Ending& ending) {
     api::ApiContext context{.views = *views_,
                             .log = *log_,
                             .sync = *sync_,
                             .clock = clock_,
                             .metrics = metrics_,
-                            .admin_key = admin_key,
+                            .admin_key = keys.admin,
+                            .master_key = keys.master,
+                            .audit_key = keys.audit,
+                            .rate = {config_.limits.key_requests_per_second, config_.limits.key_burst},
                             .sources = {},
                             .version = std::string(kVersion)};
     for (const vendors::Source& source : config_.sources) context.sources.push_back(source.id);
+    context.audit.on_checkpoint = [path = audit_checkpoints_path(config_.data_dir)](const auto& checkpoint) {
+      if (const auto kept = append_line(path, store::line_of(checkpoint)); !kept)
+        runtime::log::error("audit.checkpoint_not_kept", {{"code", kept.error().code}});
+    };
     context.readiness = [this, &ending] {
       return std::vector<api::ReadinessCheck>{{.name = "store", .ok = !ending.has_failed()},
                                               {.name = "listeners", .ok = ready_.load()}};

@@ -46,6 +46,9 @@ constexpr SettingKind kKinds[] = {
     {"limits.queue", Form::kBytes, "64 MiB", "events that wait to be made durable; beyond: 503"},
     {"limits.free_space", Form::kBytes, "256 MiB", "space that must stay free for data_dir; below: 503"},
     {"limits.idle_seconds", Form::kCount, "75", "how long a connection may stay open without a request", "", 1, 3600},
+    {"limits.key_requests_per_second", Form::kCount, "200", "requests of one API key, in the long run; beyond: 429", "",
+     1, 1'000'000},
+    {"limits.key_burst", Form::kCount, "400", "requests of one API key at once; beyond: 429", "", 1, 1'000'000},
     {"log.level", Form::kChoice, "info", "least severe event that is logged", "debug|info|warning|error|off"},
 };
 

@@ -17,6 +17,23 @@ std::string master_key_path(const std::string& data_dir) {
   return (std::filesystem::path(data_dir) / "master.key").string();
 }
 
+std::string audit_key_path(const std::string& data_dir) {
+  return (std::filesystem::path(data_dir) / "audit.key").string();
+}
+std::string audit_checkpoints_path(const std::string& data_dir) {
+  return (std::filesystem::path(data_dir) / "audit.checkpoints").string();
+}
+
+Result<void> append_line(const std::string& path, const std::string& line) {
+  auto file = runtime::File::open_read_write(path);
+  if (!file && file.error().code == "not_found") file = runtime::File::create_new(path, 0600);
+  if (!file) return forward_error(std::move(file));
+  const auto size = file->size();
+  if (!size) return std::unexpected(size.error());
+  if (auto written = file->write_at(*size, line + "\n"); !written) return written;
+  return file->sync_data();
+}
+
 Result<Secret<std::string>> load_or_create_admin_key(const std::string& path) {
   auto text = runtime::read_file(path, 4096);
   if (!text && text.error().code != "not_found") return forward_error(std::move(text));

@@ -218,6 +218,18 @@ Result<std::unique_ptr<Views>> open_sqlite_views_read_only(const std::string& di
   return std::make_unique<SqliteViews>(nullptr, path, SqliteOptions{});
 }
 
+Result<std::unique_ptr<Views>> open_sqlite_views_beside(const std::string& directory) {
+  const std::string path = database_path(directory);
+  // Read-only first, so that a path without views is told and not created.
+  auto probe = Database::open(path, Database::Access::kReadOnly);
+  if (!probe) return forward_error(std::move(probe));
+  if (auto known = sqlite::check_format(**probe); !known) return forward_error(std::move(known));
+  auto opened = Database::open(path, Database::Access::kReadWrite);
+  if (!opened) return forward_error(std::move(opened));
+  (*opened)->execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF");
+  return std::make_unique<SqliteViews>(std::move(*opened), path, SqliteOptions{});
+}
+
 Result<std::unique_ptr<Views>> open_memory_views() {
   auto opened = Database::open(":memory:", Database::Access::kReadWrite);
   if (!opened) return forward_error(std::move(opened));
