@@ -396,6 +396,7 @@ class Loader {
     config.allow_remote_without_tls = boolean("server.allow_remote_without_tls");
     config.data_dir = path("server.data_dir");
     config.threads = number("server.threads");
+    build_store(config);
     if (!is_loopback(config.private_address) && !config.allow_remote_without_tls) {
       problem(take("server.private").origin,
               fmt::format("server.private = \"{}\" can be reached from other machines, and speaks no TLS",
@@ -440,6 +441,52 @@ class Loader {
                                                  {"error", Level::kError},
                                                  {"off", Level::kOff}};
     config.log_level = levels.at(choice("log.level"));
+  }
+
+  void build_store(Config& config) {
+    const std::string store = text("server.store");
+    const std::string schema = text("server.store_schema");
+    const std::string password = text("server.store_password");
+    config.store_standby = boolean("server.store_standby");
+    if (store == "embedded") return;
+    constexpr std::string_view kPrefix = "postgres:";
+    store::postgres::ConnectOptions options;
+    options.schema = schema;
+    if (store.starts_with("postgresql://") || store.starts_with("postgres://")) {
+      options.conninfo = store;
+    } else if (store.starts_with(kPrefix)) {
+      options.conninfo = store.substr(kPrefix.size());
+    } else {
+      hide("server.store");
+      problem(take("server.store").origin, "server.store is neither embedded nor a PostgreSQL",
+              "write store = \"postgres:host=db.example dbname=resultsync user=resultsync\"");
+      return;
+    }
+    if (auto sound = store::postgres::check(options); !sound) {
+      hide("server.store");
+      problem(take("server.store").origin, "server.store: " + sound.error().message, sound.error().cause);
+      return;
+    }
+    if (!password.empty()) {
+      const Raw raw = take("server.store_password");
+      auto place =
+          resolve_secret_place(password, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
+      auto secret = place ? read_secret_file(*place) : Result<Secret<std::string>>(std::unexpected(place.error()));
+      if (!place) hide("server.store_password");
+      if (!secret) {
+        problem(raw.origin, "server.store_password: " + secret.error().message, secret.error().cause);
+        return;
+      }
+      options.password = std::move(*secret);
+    }
+    config.postgres = std::move(options);
+  }
+
+  // What was written may be a secret, and is not shown (P4).
+  void hide(const std::string& key) {
+    for (Setting& setting : loaded_.settings) {
+      if (setting.key == key) setting.value = "\"(refused)\"";
+    }
   }
 
   static bool is_loopback(const std::string& address) {

@@ -22,6 +22,7 @@
 #include "base/result.hpp"
 #include "cli/setting_kinds.hpp"
 #include "runtime/log.hpp"
+#include "store/postgres/database.hpp"
 #include "vendors/network.hpp"
 
 namespace resultsync::cli {
@@ -43,8 +44,10 @@ struct Config {
   std::string public_address;
   std::string private_address;
   bool allow_remote_without_tls = false;
-  std::string data_dir;      // absolute
-  std::int64_t threads = 0;  // event loops of the public listener
+  std::string data_dir;                                     // absolute
+  std::optional<store::postgres::ConnectOptions> postgres;  // the store that was chosen; none: embedded in data_dir
+  bool store_standby = false;                               // a commit must be on a standby too
+  std::int64_t threads = 0;                                 // event loops of the public listener
   std::vector<vendors::Source> sources;
   Limits limits;
   runtime::log::Level log_level = runtime::log::Level::kInfo;

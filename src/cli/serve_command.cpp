@@ -15,6 +15,7 @@
 #include <filesystem>
 
 #include "api/api.hpp"
+#include "cli/chosen_store.hpp"
 #include "cli/config_options.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/server_file.hpp"
@@ -27,8 +28,6 @@
 #include "runtime/keys.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
-#include "store/log/segment_log.hpp"
-#include "store/sqlite/sqlite_views.hpp"
 #include "sync/sync.hpp"
 
 namespace resultsync::cli {
@@ -124,15 +123,10 @@ sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
   sync::SyncOptions options;
   options.index = std::move(index);
   for (const vendors::Source& source : config.sources) options.result_types[source.id] = source.result_event_types;
-  return options;
-}
-
-store::SegmentLogOptions log_options(const Config& config, Ending& ending) {
-  store::SegmentLogOptions options;
-  options.data_dir = config.data_dir;
-  options.free_bytes_min = config.limits.free_space_bytes;
-  options.queue_bytes_max = config.limits.queue_bytes;
-  options.on_failure = [&ending](const Error& error) { ending.store_failed(error); };
+  if (config.postgres) {
+    options.look_every = std::chrono::milliseconds(1'000);
+    options.batch = {512, 8 * 1024 * 1024};  // others wait for the writer's turn meanwhile
+  }
   return options;
 }
 
@@ -178,13 +172,12 @@ class House {
     if (!audit_key) return forward_error(std::move(audit_key));
     const AccessKeys keys{*admin_key, master->key(), audit_key->key()};
 
-    auto log = store::SegmentLog::open(log_options(config_, ending), std::move(*master), clock_);
-    if (!log) return forward_error(std::move(log));
-    log_ = std::move(*log);
-    auto views = store::open_sqlite_views(
-        config_.data_dir, {.on_failure = [&ending](const Error& error) { ending.store_failed(error); }});
-    if (!views) return forward_error(std::move(views));
-    views_ = std::move(*views);
+    auto store =
+        open_store(config_, std::move(*master), clock_, [&ending](const Error& error) { ending.store_failed(error); });
+    if (!store) return forward_error(std::move(store));
+    log_ = std::move(store->log);
+    views_ = std::move(store->views);
+    shared_log_ = store->shared;
 
     sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_, std::move(index)));
     if (auto checked = sync_->check(); !checked) return checked;
@@ -192,6 +185,7 @@ class House {
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
     log_->on_commit([this](Sequence) { sync_->wake(); });
     sync_->on_feed([this] { api_->feed_changed(); });
+    if (shared_log_ != nullptr) shared_log_->on_feed([this] { api_->feed_changed(); });
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
     return open_listeners();
   }
@@ -240,8 +234,14 @@ class House {
         runtime::log::error("audit.checkpoint_not_kept", {{"code", kept.error().code}});
     };
     context.readiness = [this, &ending] {
-      return std::vector<api::ReadinessCheck>{{.name = "store", .ok = !ending.has_failed()},
+      std::vector<api::ReadinessCheck> checks{{.name = "store", .ok = !ending.has_failed()},
                                               {.name = "listeners", .ok = ready_.load()}};
+      if (shared_log_ != nullptr) {
+        const std::string faults = shared_log_->durability_faults();
+        checks.push_back({.name = "database", .ok = shared_log_->reachable()});
+        checks.push_back({.name = "durability", .ok = faults.empty(), .detail = faults});
+      }
+      return checks;
     };
     api_ = std::make_unique<api::Api>(std::move(context));
   }
@@ -278,7 +278,8 @@ class House {
   std::atomic<bool> ready_ = false;
   std::unique_ptr<runtime::DirectoryLock> lock_;
   std::unique_ptr<intake::Webhook> webhook_;  // before the log: the log's last commits are still reported to it
-  std::unique_ptr<store::SegmentLog> log_;
+  std::unique_ptr<store::EventLog> log_;
+  store::PostgresLog* shared_log_ = nullptr;  // the log, where other instances share it
   std::unique_ptr<store::Views> views_;
   std::unique_ptr<sync::Sync> sync_;
   std::unique_ptr<api::Api> api_;

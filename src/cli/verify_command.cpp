@@ -2,11 +2,10 @@
 
 #include "base/json_writer.hpp"
 #include "cli/api_client.hpp"
-#include "cli/config.hpp"
-#include "cli/log_reader.hpp"
+#include "cli/chosen_store.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/output.hpp"
-#include "cli/server_file.hpp"
+#include "cli/store_on_disk.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/rebuild.hpp"
 
@@ -28,20 +27,22 @@ class Verify final : public Command {
           {"usage", "say what to verify: --rebuild (or: resultsync log verify, for the log itself)"});
     const auto data_dir = server_.resolved_data_dir();
     if (!data_dir) return terminal.complain(data_dir.error());
-    auto live = store::open_sqlite_views_read_only(*data_dir);
-    if (!live) return terminal.complain(live.error());
-    const auto log = LogReader::open(*data_dir);
-    if (!log) return terminal.complain(log.error());
+    const auto master = runtime::MasterKey::load(master_key_path(*data_dir));
+    if (!master) return terminal.complain(master.error());
+    const runtime::SystemClock clock;
+    const auto store = open_store_to_read(server_, *data_dir, clock);
+    if (!store) return terminal.complain(store.error());
+    const auto& [log, live, shared] = *store;
     auto scratch = store::open_memory_views();
     if (!scratch) return terminal.complain(scratch.error());
     sync::ApplyOptions options = apply_options(*data_dir);
     // Documents are facts: the scratch views have none of their bytes, the live ones do.
-    options.index = sync::result_index((*log)->master());
-    options.index.document_bytes = [&live, read = options.index.document_bytes](store::ViewsSnapshot&,
-                                                                                const Sha256& sha256) {
-      return read(*(*live)->snapshot(), sha256);
+    options.index = sync::result_index(*master);
+    options.index.document_bytes = [views = live.get(), read = options.index.document_bytes](store::ViewsSnapshot&,
+                                                                                             const Sha256& sha256) {
+      return read(*views->snapshot(), sha256);
     };
-    const auto report = sync::verify_rebuild(**log, **live, **scratch, options, [&](Sequence done, Sequence all) {
+    const auto report = sync::verify_rebuild(*log, *live, **scratch, options, [&](Sequence done, Sequence all) {
       if (terminal.talk_is_terminal())
         terminal.talk() << fmt::format("\r{} of {} records", done.value, all.value) << std::flush;
     });
@@ -55,13 +56,9 @@ class Verify final : public Command {
   // Which event types carry results is configuration: that of --config, else of the server that runs, else the default.
   [[nodiscard]] sync::ApplyOptions apply_options(const std::string& data_dir) const {
     sync::ApplyOptions options{.result_types = {}, .issue = false};
-    std::optional<std::string> config = server_.config;
-    if (const auto running = read_server_file(data_dir); !config && running && !running->config_file.empty())
-      config = running->config_file;
+    const auto config = config_of(server_, data_dir);
     if (!config) return options;
-    const LoadedConfig loaded = load_config({.file = config, .environment = resultsync_environment(), .flags = {}});
-    for (const vendors::Source& source : loaded.config.sources)
-      options.result_types[source.id] = source.result_event_types;
+    for (const vendors::Source& source : config->sources) options.result_types[source.id] = source.result_event_types;
     return options;
   }
 

@@ -78,6 +78,9 @@ class EventLog {
   // `listener` is called after every group commit on the log's own thread; must not block. Set it before the first
   // append.
   virtual void on_commit(std::function<void(Sequence)> listener) = 0;
+
+  // Takes nothing more, commits what waits, and ends the log's threads. Again: nothing. Not from a callback.
+  virtual void close() {}
 };
 
 }  // namespace resultsync::store

@@ -85,9 +85,7 @@ class SegmentLog final : public EventLog {
   [[nodiscard]] std::string id() const override { return log_id_.hex(); }
   void on_commit(std::function<void(Sequence)> listener) override;
 
-  // Takes nothing more, commits what waits, says so in a last mark, and ends the threads. Again: nothing. Not from a
-  // callback.
-  void close();
+  void close() override;  // and says in a last mark how far the log is durable
 
  private:
   struct Waiting {

@@ -452,6 +452,20 @@ void PostgresLog::feed_grew() {
   if (feed_listener_) feed_listener_();
 }
 
+void PostgresLog::note_durability(Database& database) {
+  const auto durability = postgres::examine_durability(database, options_.durability, clock_.now());
+  if (!database.status()) return;
+  std::string faults = durability.faults();
+  const std::lock_guard lock(names_mutex_);
+  if (faults != durability_faults_) runtime::log::warning("log.durability", {{"faults", faults}});
+  durability_faults_ = std::move(faults);
+}
+
+std::string PostgresLog::durability_faults() const {
+  const std::lock_guard lock(names_mutex_);
+  return durability_faults_;
+}
+
 void PostgresLog::keep_line(const std::stop_token& stop) {
   std::unique_ptr<Database> database;
   auto alive_at = std::chrono::steady_clock::time_point::min();
@@ -474,6 +488,7 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
       if (now >= alive_at && database->usable()) {
         postgres::say_alive(*database, owner_, options_.alive_for.count());
         postgres::end_abandoned_streams(*database, owner_);
+        note_durability(*database);
         static_cast<void>(postgres::make_partitions(*database, postgres::period_of(clock_.now().microseconds)));
         alive_at = now + options_.alive_for / 5;
       }

@@ -33,6 +33,7 @@
 #include "store/event_log.hpp"
 #include "store/log/codec.hpp"
 #include "store/log/segment_key.hpp"
+#include "store/postgres/durability.hpp"
 #include "store/postgres/record_reader.hpp"
 #include "store/unavailable.hpp"
 
@@ -49,6 +50,7 @@ struct PostgresLogOptions {
   std::chrono::milliseconds give_up_after{9'000};  // then those who wait are told kUnavailable
   std::chrono::milliseconds look_every{500};       // the safety net below LISTEN
   std::chrono::milliseconds alive_for{10'000};     // a process that is silent for longer is held for dead
+  postgres::DurabilityWish durability = {};        // looked at again and again, for readiness
   // Called once when the log has stopped for good; the process should end.
   std::function<void(const Error&)> on_failure = {};
 };
@@ -82,8 +84,9 @@ class PostgresLog final : public EventLog {
   // The last group commit succeeded, or nothing was tried since the connection was made.
   [[nodiscard]] bool reachable() const { return reachable_; }
 
-  // Takes nothing more, commits what waits as far as the database lets it, and ends the threads. Again: nothing.
-  void close();
+  void close() override;  // what waits is committed as far as the database lets it
+  // What is wrong with the server's settings, as of some seconds ago; empty: nothing.
+  [[nodiscard]] std::string durability_faults() const;
 
  private:
   struct Waiting {
@@ -116,6 +119,7 @@ class PostgresLog final : public EventLog {
   void keep_line(const std::stop_token& stop);
   void line_grew_to(Sequence end);
   void feed_grew();
+  void note_durability(postgres::Database& database);
 
   const PostgresLogOptions options_;
   const runtime::MasterKey master_;
@@ -141,6 +145,7 @@ class PostgresLog final : public EventLog {
   bool closing_ = false;         // guarded by queue_mutex_
 
   mutable std::mutex names_mutex_;
+  std::string durability_faults_;       // guarded by names_mutex_
   std::set<std::int64_t> own_streams_;  // guarded by names_mutex_
   std::int64_t durable_stream_ = 0;     // guarded by names_mutex_
   std::int64_t durable_number_ = 0;     // of that stream; guarded by names_mutex_

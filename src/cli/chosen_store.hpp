@@ -1,0 +1,37 @@
+// The log and the views that the configuration chose: files in data_dir, or a PostgreSQL that several instances share.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/result.hpp"
+#include "cli/api_client.hpp"
+#include "cli/config.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/keys.hpp"
+#include "store/event_log.hpp"
+#include "store/postgres/postgres_log.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::cli {
+
+struct ChosenStore {
+  std::unique_ptr<store::EventLog> log;
+  std::unique_ptr<store::Views> views;
+  store::PostgresLog* shared = nullptr;  // the log, where other instances may share it
+};
+
+// For a server. `on_failure` is told of what ends the process. Errors: those of the engine; `not_durable`, where the
+// database would answer a commit that it may lose.
+Result<ChosenStore> open_store(const Config& config, runtime::MasterKey master, const runtime::Clock& clock,
+                               const std::function<void(const Error&)>& on_failure);
+
+// To look at it, beside a running server or without one. Which store it is says the configuration: that of --config,
+// else that of the server which runs on the data directory.
+Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::string& data_dir,
+                                       const runtime::Clock& clock);
+
+// The configuration that a command which reads the store works by; nothing without one.
+std::optional<Config> config_of(const ServerOptions& server, const std::string& data_dir);
+
+}  // namespace resultsync::cli

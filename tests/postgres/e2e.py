@@ -1,0 +1,67 @@
+"""The main job from end to end on a private PostgreSQL: the demo's account comes out, the views are what the log says, a password in the
+address and a server that would lose commits are refused.
+
+    python3 tests/postgres/e2e.py build/release/resultsync
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from cluster import Cluster
+
+SERVER = sys.argv.pop(1)
+
+
+class PostgresEndToEnd(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+        cls.cluster.create()
+        cls.cluster.start()
+        cls.folder = tempfile.TemporaryDirectory(prefix="rse2e")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.__exit__()
+        cls.folder.cleanup()
+
+    def run_command(self, *arguments, store=None):
+        return subprocess.run([SERVER, *arguments], env={**os.environ, "RESULTSYNC_SERVER_STORE": store or "postgres:" + self.cluster.conninfo},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+
+    def test_the_demo_and_a_rebuild_come_out_on_postgresql(self):
+        folder = pathlib.Path(self.folder.name) / "demo"
+        demo = self.run_command("demo", "--rate", "0", "--events", "150", "--data-dir", folder)
+        self.assertEqual(demo.returncode, 0, demo.stdout)
+        self.assertIn("Nothing was lost, nothing came twice", demo.stdout)
+        verified = self.run_command("verify", "--rebuild", "-o", "json", "--config", folder / "resultsync.toml")
+        self.assertEqual(verified.returncode, 0, verified.stdout)
+        report = json.loads(verified.stdout)
+        self.assertEqual(report["differences"], 0)
+        self.assertGreater(report["facts"], 100)
+        self.assertEqual(self.cluster.query("SELECT sum(count) FROM resultsync.log_runs"), str(report["through"]))
+        self.assertEqual(self.cluster.query("SELECT count(*) FROM resultsync.log_records WHERE position('ord_'::bytea IN frame) > 0"), "0")
+
+    def test_a_server_that_would_lose_commits_and_a_password_in_the_address_are_refused(self):
+        config = pathlib.Path(self.folder.name) / "refused.toml"
+        (config.parent / "s").write_text("a-secret-of-some-length-0123456789\n")
+        (config.parent / "s").chmod(0o600)
+        config.write_text('[server]\npublic = "127.0.0.1:0"\nprivate = "127.0.0.1:0"\ndata_dir = "./refused"\n[sources.rupa]\nsecrets = ["file:s"]\n')
+        lossy = self.run_command("serve", "--config", config, store=f"postgres:{self.cluster.conninfo} options='-c synchronous_commit=off'")
+        self.assertNotEqual(lossy.returncode, 0)
+        self.assertIn("synchronous_commit = off", lossy.stdout)
+        written = self.run_command("serve", "--config", config, store="postgres:host=db password=hunter2")
+        self.assertEqual(written.returncode, 78)
+        self.assertIn("holds a password", written.stdout)
+        self.assertNotIn("hunter2", written.stdout)
+        shown = self.run_command("check-config", "--config", config, store="postgres:host=db password=hunter2")
+        self.assertNotIn("hunter2", shown.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
