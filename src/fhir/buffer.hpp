@@ -20,6 +20,12 @@ class Buffer {
   [[gnu::always_inline]] void append(const Parts&... parts) {
     append_views(std::string_view(parts)...);
   }
+  // What stands from `begin` to `end` once more.
+  void repeat(std::size_t begin, std::size_t end) {
+    char* const to = room(end - begin);
+    std::memcpy(to, bytes_.get() + begin, end - begin);
+    size_ += end - begin;
+  }
   void push(char c) {
     *room(1) = c;
     ++size_;

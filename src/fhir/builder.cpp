@@ -90,6 +90,30 @@ void Builder::status(std::string_view name) {
   json_.literal("status", name);
 }
 
+Builder::Passage Builder::begin_passage() const {
+  Passage passage;
+  passage.json = storage_->json.size();
+  passage.references = storage_->references.size();
+  return passage;
+}
+
+void Builder::end_passage(Passage& passage) const {
+  passage.json_end = storage_->json.size();
+  passage.references_end = storage_->references.size();
+  passage.date = facts_.date;
+  passage.issued = facts_.issued;
+}
+
+void Builder::repeat(const Passage& passage) {
+  storage_->json.repeat(passage.json, passage.json_end);
+  for (std::size_t i = passage.references; i < passage.references_end; ++i) {
+    const Reference reference = storage_->references[i];
+    storage_->references.push_back(reference);
+  }
+  if (passage.date) facts_.date = passage.date;
+  if (passage.issued) facts_.issued = passage.issued;
+}
+
 void Builder::message(std::string_view control_id, std::string_view system, std::string_view sent) {
   storage_->control_id = keep(control_id);
   storage_->control_system = system;

@@ -52,6 +52,18 @@ class Builder {
   void issued(Timestamp time) { facts_.issued = time; }
   void profile(std::string_view url) { profile_ = url; }
 
+  // A run of members with what was told meanwhile, so that a later resource that says the same can have it copied. Both
+  // must stand after some other member.
+  struct Passage {
+    std::size_t json = 0, json_end = 0;
+    std::size_t references = 0, references_end = 0;
+    std::optional<Span> date;
+    std::optional<Timestamp> issued;
+  };
+  [[nodiscard]] Passage begin_passage() const;
+  void end_passage(Passage& passage) const;
+  void repeat(const Passage& passage);
+
   void message(std::string_view control_id, std::string_view system, std::string_view sent);
   Resources take();
 

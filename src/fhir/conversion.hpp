@@ -136,7 +136,10 @@ class Conversion {
   void extensions_of(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
   void notes(const results::Observation& observation);
   void equipment(const results::Observation& observation);
+  void method_and_device(const results::Observation& observation);
   bool effective(const results::Observation& observation, const Place& place);
+  void circumstances(const results::Observation& observation, const Place& place,
+                     const std::vector<Known>& performed_by);
 
   // ---- report.cpp
   void report(const results::Report& report, const ReportNames& names, bool us_core);
@@ -168,6 +171,13 @@ class Conversion {
   std::vector<Rendered> rendered_;
   const results::Observation* performed_before_ = nullptr;
   std::vector<Known> performers_before_;
+  bool same_performers_ = false;  // as those of the observation before
+  // What neighbouring observations say in the same words.
+  const results::Observation* circumstances_of_ = nullptr;
+  const ReportNames* circumstances_in_ = nullptr;
+  Builder::Passage circumstances_;
+  const results::Observation* equipment_of_ = nullptr;
+  Builder::Passage equipment_;
   std::unordered_map<const results::Document*, std::string> sha1_;
   std::vector<std::string_view> sources_;  // ids of reports: what the Provenance is about
 };

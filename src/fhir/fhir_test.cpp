@@ -217,6 +217,9 @@ TEST(FhirValue, each_type_has_its_own_form) {
   EXPECT_EQ(value("SN", "^10^-^20").observation("/valueRange/high/value"), "20");
   EXPECT_EQ(value("SN", "<>^5").observation("/valueString"), "<>5");
   EXPECT_EQ(value("NR", "9^1").observation("/valueRange"), "") << "FHIR R4 rng-2: low is not above high";
+  EXPECT_EQ(value("DR", "20240101^20240201").observation("/valuePeriod/end"), "2024-02-01");
+  EXPECT_EQ(value("DR", "20240201^20240101").observation("/valuePeriod"), "") << "FHIR R4 per-1";
+  EXPECT_EQ(value("DR", "20240201^20240101").observation("/valueString"), "2024-02-01/2024-01-01");
   EXPECT_EQ(value("CWE", "N^Negative^L").observation("/valueCodeableConcept/coding/0/display"), "Negative");
   EXPECT_EQ(value("DT", "20240420").observation("/valueDateTime"), "2024-04-20");
   EXPECT_EQ(value("TM", "103000").observation("/valueTime"), "10:30:00");

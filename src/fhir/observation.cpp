@@ -57,6 +57,13 @@ std::string_view category_of(const results::Observation& observation, std::strin
   return observation.about == About::patient ? std::string_view() : of_report;
 }
 
+// FHIR R4 per-1. A period that ends before it starts is given as the text that it is.
+bool starts_before_its_end(const results::Period& period, std::optional<int> zone) {
+  const std::optional<Span> from = span_of(period.start, zone);
+  const std::optional<Span> to = span_of(period.end, zone);
+  return !from || !to || from->from <= to->from;
+}
+
 }  // namespace
 
 // ---- what it refers to
@@ -64,9 +71,9 @@ std::string_view category_of(const results::Observation& observation, std::strin
 const std::vector<Conversion::Known>& Conversion::performers(const results::Observation& observation) {
   const results::Observation* before = performed_before_;
   performed_before_ = &observation;
-  if (before != nullptr && before->performer == observation.performer && before->producer == observation.producer &&
-      before->observers == observation.observers)
-    return performers_before_;
+  same_performers_ = before != nullptr && before->performer == observation.performer &&
+                     before->producer == observation.producer && before->observers == observation.observers;
+  if (same_performers_) return performers_before_;
   std::vector<Known>& all = performers_before_;
   all.clear();
   const auto add = [&](Known known) {
@@ -165,6 +172,25 @@ bool Conversion::effective(const results::Observation& observation, const Place&
   return place.report != nullptr && report_effective(*place.report);
 }
 
+// Whose it is, when and by whom it was made.
+void Conversion::circumstances(const results::Observation& observation, const Place& place,
+                               const std::vector<Known>& performed_by) {
+  const bool again = circumstances_of_ != nullptr && same_performers_ && circumstances_in_ == place.names &&
+                     place.names != nullptr && circumstances_of_->observed == observation.observed;
+  if (again) return out_.repeat(circumstances_);
+  circumstances_ = out_.begin_passage();
+  subject(place.patient, false);
+  effective(observation, place);
+  if (place.report != nullptr && instant("issued", place.report->issued, place.zone))
+    out_.issued(rendered(place.report->issued, place.zone).span->from);
+  json_.array("performer", [&] {
+    for (const Known& one : performed_by) out_.reference({}, "performer", one.type, one.id);
+  });
+  out_.end_passage(circumstances_);
+  circumstances_of_ = &observation;
+  circumstances_in_ = place.names;
+}
+
 void Conversion::notes(const results::Observation& observation) {
   json_.array("note", [&] {
     const std::vector<const results::Value*> values = without_files(observation);
@@ -186,6 +212,19 @@ void Conversion::notes(const results::Observation& observation) {
 }
 
 void Conversion::equipment(const results::Observation& observation) {
+  if (observation.methods.empty() && observation.devices.empty()) return;
+  if (equipment_of_ != nullptr && equipment_of_->methods == observation.methods &&
+      equipment_of_->devices == observation.devices)
+    return out_.repeat(equipment_);
+  equipment_ = out_.begin_passage();
+  equipment_of_ = &observation;
+  method_and_device(observation);
+  out_.end_passage(equipment_);
+  equipment_.date = {};
+  equipment_.issued = {};
+}
+
+void Conversion::method_and_device(const results::Observation& observation) {
   if (observation.methods.size() == 1) concept_of("method", observation.methods[0]);
   if (observation.methods.size() > 1) {
     std::string text;
@@ -239,7 +278,7 @@ bool Conversion::value(const results::Observation& observation, const results::V
     return true;
   }
   if (const auto* span = value.as<results::Period>();
-      span != nullptr && period("valuePeriod", span->start, span->end, zone))
+      span != nullptr && starts_before_its_end(*span, zone) && period("valuePeriod", span->start, span->end, zone))
     return true;
   return json_.string("valueString", text_of(value));
 }
@@ -304,17 +343,11 @@ bool Conversion::observation(const results::Observation& observation, std::strin
     json_.array("basedOn", [&] { out_.reference({}, "based-on", Type::service_request, place.names->request); });
   status(observation);
   if (!category.empty()) {
-    json_.array("category", [&] { json_.object([&] { code_and_text(systems::kCategory, category, {}); }); });
+    json_.raw("category", R"([{"coding":[{"system":")", systems::kCategory, R"(","code":")", category, R"("}]}])");
     out_.token(Search::category, systems::kCategory, category);
   }
   code_of(observation, Search::code);
-  subject(place.patient, false);
-  effective(observation, place);
-  if (place.report != nullptr && instant("issued", place.report->issued, place.zone))
-    out_.issued(rendered(place.report->issued, place.zone).span->from);
-  json_.array("performer", [&] {
-    for (const Known& one : performed_by) out_.reference({}, "performer", one.type, one.id);
-  });
+  circumstances(observation, place, performed_by);
   const bool has_value = values(observation, files, place.zone);
   interpretation(observation);
   notes(observation);

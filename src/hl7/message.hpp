@@ -186,6 +186,8 @@ class Field : public Value {
   [[nodiscard]] Component component(std::size_t number) const { return repetition(1).component(number); }
   // True if the sender marked the value as cut off (MSH-2 declares a truncation character and the value ends with it).
   [[nodiscard]] bool truncated() const;
+  // What stands before the first line break in it.
+  [[nodiscard]] Field first_line() const { return {message_, raw_.substr(0, raw_.find_first_of("\r\n")), form_}; }
 };
 
 class Segment {
@@ -197,6 +199,9 @@ class Segment {
   [[nodiscard]] std::uint32_t index() const { return index_; }
   // Position of its line in the bytes given to read().
   [[nodiscard]] std::size_t offset() const;
+  // True if its line begins with the name, in capitals, right after a line end: as the standard has it. Others are read
+  // all the same, after white space or in small letters.
+  [[nodiscard]] bool as_written() const;
   // The whole segment, continuation lines and the line breaks before them included.
   [[nodiscard]] std::string_view raw() const;
 
@@ -228,6 +233,7 @@ struct MessageIndex {
     std::uint32_t first_field = 0, field_count = 0;  // in field_begins; one more entry, end + 1, follows the last field
     std::array<char, 3> name{};                      // NULs for a line that is no segment
     bool plain = false;                              // no field of it needs decoding
+    bool as_written = false;                         // Segment::as_written
     std::size_t offset = 0;                          // of its line in the bytes given to read()
   };
   std::string_view text;                         // valid UTF-8: a part of the input, or `converted`
@@ -356,6 +362,10 @@ inline std::string_view Segment::name() const {
 
 inline std::uint32_t Segment::field_count() const {
   return message_->index().segments[index_].field_count;
+}
+
+inline bool Segment::as_written() const {
+  return message_->index().segments[index_].as_written;
 }
 
 inline Field Segment::field(std::uint32_t number) const {

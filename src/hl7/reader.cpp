@@ -22,6 +22,7 @@ struct Line {
   std::size_t offset = 0;          // of its first byte in the input
   bool after_frame = false;        // it follows the end of an MLLP frame, so it cannot continue what is inside
   bool indented = false;           // white space before it was skipped
+  bool at_line_end = false;        // it begins right after a line end, or with the input
 
   [[nodiscard]] std::string_view of(std::string_view text) const { return text.substr(begin, end - begin); }
 };
@@ -80,7 +81,7 @@ std::vector<Line> split_lines(std::string_view text, std::size_t base) {
     std::size_t begin = at;
     while (begin < end && (text[begin] == ' ' || text[begin] == '\t' || text[begin] == kFrameStart)) ++begin;
     if (begin < end) {
-      Line line{at, end, base + at, after_frame, false};
+      Line line{at, end, base + at, after_frame, false, at == 0 || text[at - 1] == '\r' || text[at - 1] == '\n'};
       const std::string_view rest = text.substr(begin, end - begin);
       const bool framed = text.substr(at, begin - at).find(kFrameStart) != std::string_view::npos;
       // White space belongs to a continued text, but not to a segment.
@@ -88,6 +89,7 @@ std::vector<Line> split_lines(std::string_view text, std::size_t base) {
                          (rest.size() > 3 && is_name(rest) && is_field_separator(rest[3]) &&
                           is_standard_segment(rest.substr(0, 3))))) {
         line.indented = text.substr(at, begin - at).find_first_of(" \t") != std::string_view::npos;
+        line.at_line_end = false;
         line.begin = begin;
         line.offset = base + begin;
       }
@@ -271,6 +273,7 @@ class MessageReader {
       }
       MessageIndex::SegmentPlace place{
           .begin = begin, .end = end, .name = name.value_or(std::array<char, 3>{}), .offset = line.offset};
+      place.as_written = line.at_line_end && name && text.starts_with(std::string_view(name->data(), name->size()));
       index_.segments.push_back(place);
       if (line.after_frame) note(diagnostics::kAfterFrameEnd, next, line.offset);
       if (!name) {
@@ -460,7 +463,7 @@ class InputReader {
 
   void outside(std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      reading_.outside_.push_back({lines_[i].offset, lines_[i].of(text_)});
+      reading_.outside_.push_back({lines_[i].offset, lines_[i].of(text_), lines_[i].at_line_end});
       reading_.diagnostics_.add(diagnostics::kTextOutside, kNoSegment, lines_[i].offset);
     }
   }

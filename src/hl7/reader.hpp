@@ -32,6 +32,7 @@ class Reading {
   struct OutsideLine {
     std::size_t offset = 0;
     std::string_view text;
+    bool at_line_end = false;  // it follows a line end, or begins the input
   };
 
   // Without any MSH there is still one message, of what there is.

@@ -1,5 +1,6 @@
 // The account of a message (S7): every OBX is an Observation, or part of one, or listed with a reason; every other
-// segment is used, or listed.
+// segment is used, or listed. An OBX after white space, or in small letters, is read like any other, and counted among
+// the other segments: whoever counts the lines that begin with OBX comes to the same number.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ struct Unused {
 };
 
 struct Account {
-  std::size_t obx_in = 0;         // OBX segments of the message
+  std::size_t obx_in = 0;         // segments that begin with OBX and the field separator right after a line end
   std::size_t observations = 0;   // those that are in Observations: OBX, not Observations
   std::vector<Unused> explained;  // the other OBX
   std::size_t segments_in = 0;    // segments that are no OBX, and lines that are no segment

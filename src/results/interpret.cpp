@@ -383,6 +383,7 @@ class Interpreter {
     if (observation.code.empty()) problem(observation, "code_missing", s, 3);
     observation.sub_id = text(obx.field(4));
     read_value(obx, message_, observation, result_.documents);
+    if (!obx.text_after().empty()) text_after(obx, observation);
     observation.unit = units_.of(obx.field(6).raw(), [&] { return read_unit(obx.field(6)); });
     if (observation.unit.standing == Unit::Standing::unknown) problem(observation, "unit_not_ucum", s, 6);
     observation.ranges = read_ranges(obx.field(7).text());
@@ -403,6 +404,20 @@ class Interpreter {
     observation.site = codes(obx.field(20));
     observation.identifiers = all_ei(obx.field(21));
     observation.performer = performers_.of(obx.raw_from(23), [&] { return performer(obx); });
+  }
+
+  // Lines without a segment name after a whole OBX: they go on with its text, or else stand as a note to it.
+  static void text_after(const ObxFields& obx, Observation& observation) {
+    const hl7::Segment s = obx.segment();
+    problem(observation, "text_after_segment", s, 5);
+    std::string lines = s.decode(obx.text_after());
+    if (is_long_text_type(observation.value_type) && observation.values.size() == 1) {
+      Value& value = observation.values.front();
+      value.text.append("\n").append(lines);
+      if (auto* text = std::get_if<Text>(&value.is)) text->text = value.text;
+    } else {
+      observation.notes.push_back({s.index(), std::move(lines), {}, {}});
+    }
   }
 
   static std::vector<Identifier> all_ei(const hl7::Field& field) {
@@ -570,7 +585,7 @@ class Interpreter {
     for (std::uint32_t i = 0; i < message_.segment_count(); ++i) {
       const hl7::Segment s = message_.segment(i);
       const std::string_view name = s.name();
-      const bool obx = name == "OBX" && s.field_count() > 0;
+      const bool obx = name == "OBX" && s.field_count() > 0 && s.as_written();
       ++(obx ? account.obx_in : account.segments_in);
       if (used_[i]) {
         ++(obx ? account.observations : account.segments_used);

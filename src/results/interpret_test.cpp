@@ -72,6 +72,36 @@ TEST(Interpret, a_text_over_many_obx_is_one_observation) {
   EXPECT_EQ(result.account.observations, 5U);
 }
 
+TEST(Interpret, lines_after_a_whole_obx_go_on_with_its_text_or_are_a_note_to_it) {
+  const Report report = report_of({"OBX|1|FT|1^a^L||first||||||F", "second | line", "third",
+                                   "OBX|2|NM|2^b^L||5|mg/dL|||||F", "haemolysed", "OBX|3|TX|3^c^L||one", "two||||||F"});
+  ASSERT_EQ(report.observations.size(), 3U);
+  const Observation& text = report.observations[0];
+  EXPECT_EQ(text.values.at(0).text, "first\nsecond | line\nthird");
+  EXPECT_EQ(text.status->status, Status::final) << "the lines are no part of OBX-11";
+  EXPECT_TRUE(testing::has_problem(text, "text_after_segment"));
+  const Observation& number = report.observations[1];
+  EXPECT_EQ(number.values.at(0).text, "5");
+  EXPECT_EQ(number.status->status, Status::final);
+  ASSERT_EQ(number.notes.size(), 1U);
+  EXPECT_EQ(number.notes[0].text, "haemolysed");
+  EXPECT_EQ(report.observations[2].values.at(0).text, "one\ntwo");
+  EXPECT_EQ(report.observations[2].status->status, Status::final);
+  EXPECT_FALSE(testing::has_problem(report.observations[2], "text_after_segment"));
+}
+
+// Whoever counts the lines that begin with "OBX|" comes to the same number.
+TEST(Interpret, obx_in_counts_what_begins_with_obx_right_after_a_line_end) {
+  const Interpretation result =
+      results_of({"OBX|1|NM|1^a^L||1||||||F", "  OBX|2|NM|2^b^L||2||||||F", "obx|3|NM|3^c^L||3||||||F", "OBX", "OBX|"});
+  EXPECT_EQ(result.reports.at(0).observations.size(), 3U) << "all three are read";
+  EXPECT_EQ(result.account.obx_in, 2U);
+  EXPECT_EQ(result.account.observations, 1U);
+  ASSERT_EQ(result.account.explained.size(), 1U);
+  EXPECT_EQ(result.account.explained[0].reason, "says_nothing");
+  EXPECT_TRUE(result.account.balanced());
+}
+
 TEST(Interpret, numbers_and_texts_of_two_orders_are_never_joined) {
   EXPECT_EQ(report_of({"OBX|1|NM|1^a^L||1||||||F", "OBX|2|NM|1^a^L||2||||||F"}).observations.size(), 2U);
   const Interpretation result =

@@ -372,14 +372,23 @@ class ValueReader {
 
 ObxFields::ObxFields(hl7::Segment segment) : segment_(segment) {
   const std::uint32_t count = segment.field_count();
-  if (count <= 11 || !is_text_type(upper_trimmed(segment.text(2))) || is_status(segment.field(11)) ||
-      !segment.field(6).valued())
-    return;
-  for (std::uint32_t pushed = 1; pushed <= kPushedMax && 11 + pushed <= count; ++pushed) {
-    if (!is_status(segment.field(11 + pushed)) || !is_time_or_empty(segment.field(14 + pushed))) continue;
-    pushed_ = pushed;
-    return;
+  if (count > 11 && is_text_type(upper_trimmed(segment.text(2))) && !is_status(segment.field(11).first_line()) &&
+      segment.field(6).valued()) {
+    for (std::uint32_t pushed = 1; pushed <= kPushedMax && 11 + pushed <= count && pushed_ == 0; ++pushed) {
+      if (is_status(segment.field(11 + pushed)) && is_time_or_empty(segment.field(14 + pushed))) pushed_ = pushed;
+    }
   }
+  find_text_after();
+}
+
+void ObxFields::find_text_after() {
+  const std::string_view tail = segment_.raw_from(6 + pushed_);
+  if (tail.find('\n') == std::string_view::npos && tail.find('\r') == std::string_view::npos) return;
+  std::uint32_t number = 6 + pushed_;
+  while (segment_.field(number).raw().find_first_of("\r\n") == std::string_view::npos) ++number;
+  broken_ = number;
+  text_after_ = segment_.raw_from(number).substr(segment_.field(number).first_line().raw().size());
+  text_after_.remove_prefix(text_after_.starts_with("\r\n") ? 2 : 1);
 }
 
 std::string_view ObxFields::raw_value() const {

@@ -17,13 +17,18 @@ namespace resultsync::results {
 //
 //   OBX|1|TX|C^comment||see A|B for more||||||F       field 11 is no status, but field 12 is: OBX-5 is `see A|B for
 //   more`
+//   OBX|1|TX|C^comment||first||||||F                  and others put line breaks behind the segment: OBX-11 is `F`, and
+//   second line                                       `second line` is text after it
 class ObxFields {
  public:
   explicit ObxFields(hl7::Segment segment);
 
   [[nodiscard]] hl7::Field field(std::uint32_t number) const {
-    return segment_.field(number > 5 ? number + pushed_ : number);
+    const std::uint32_t at = number > 5 ? number + pushed_ : number;
+    if (at < broken_) return segment_.field(at);
+    return at == broken_ ? segment_.field(at).first_line() : hl7::Field();
   }
+  [[nodiscard]] std::string_view text_after() const { return text_after_; }
   [[nodiscard]] std::string_view raw_from(std::uint32_t number) const {  // to the end of the segment
     return segment_.raw_from(number > 5 ? number + pushed_ : number);
   }
@@ -33,7 +38,11 @@ class ObxFields {
 
  private:
   hl7::Segment segment_;
+  void find_text_after();
+
   std::uint32_t pushed_ = 0;
+  std::uint32_t broken_ = 0xffffffff;  // the field behind OBX-5 in which the first line break stands
+  std::string_view text_after_;
 };
 
 // True for the types whose repetitions and components may be meant as text: ST, TX, FT.

@@ -300,6 +300,12 @@ bool misleads(std::string_view text) {
   return false;
 }
 
+// The units that most results have, as UCUM spells them: no need to look closer.
+constexpr std::string_view kCommon[] = {"mg/dL",    "mmol/L", "g/dL",    "U/L",    "%",     "ng/mL",   "ug/dL",
+                                        "pg/mL",    "umol/L", "g/L",     "mg/L",   "ng/dL", "10*3/uL", "10*6/uL",
+                                        "fL",       "pg",     "m[IU]/L", "nmol/L", "ug/mL", "pmol/L",  "[IU]/L",
+                                        "u[IU]/mL", "mm/h",   "mg/g",    "ug/L",   "meq/L"};
+
 struct Judged {
   Unit::Standing standing = Unit::Standing::unknown;
   std::string ucum;
@@ -308,6 +314,7 @@ struct Judged {
 Judged judge(std::string_view sent, bool declared_ucum) {
   sent = trim(sent);
   if (sent.empty() || sent.size() > kUnitBytesMax) return {};
+  if (std::ranges::find(kCommon, sent) != std::end(kCommon)) return {Unit::Standing::ucum, std::string(sent)};
   std::string as_sent = canonical(sent);
   if (!as_sent.empty() && (declared_ucum || !misleads(sent))) {
     const bool same = as_sent == sent;

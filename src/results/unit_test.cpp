@@ -20,6 +20,18 @@ TEST(Unit, ucum_units_are_known) {
   }
 }
 
+// They are taken without being parsed, so they have to be what a parse would give.
+TEST(Unit, the_most_common_are_what_they_are_parsed_as) {
+  for (const std::string_view text :
+       {"mg/dL", "mmol/L", "g/dL",   "U/L",      "%",       "ng/mL", "ug/dL", "pg/mL",   "umol/L",
+        "g/L",   "mg/L",   "ng/dL",  "10*3/uL",  "10*6/uL", "fL",    "pg",    "m[IU]/L", "nmol/L",
+        "ug/mL", "pmol/L", "[IU]/L", "u[IU]/mL", "mm/h",    "mg/g",  "ug/L",  "meq/L"}) {
+    EXPECT_TRUE(is_ucum(text)) << text;
+    EXPECT_EQ(read_unit(text).ucum, text);
+    EXPECT_EQ(read_unit(text).standing, Unit::Standing::ucum) << text;
+  }
+}
+
 TEST(Unit, common_spellings_are_normalised) {
   const std::pair<std::string_view, std::string_view> kSpellings[] = {{"mg/dl", "mg/dL"},
                                                                       {"\u00b5mol/L", "umol/L"},
