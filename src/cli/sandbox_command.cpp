@@ -163,7 +163,7 @@ class SandboxCommand final : public Command {
     if (write_) {
       if (const auto written = write_folder(sandbox.base()); !written) return terminal.complain(written.error());
     }
-    say(terminal, sandbox.base());
+    say(terminal, sandbox);
     int got = 0;
     while (::sigwait(&signals, &got) != 0) {
     }
@@ -287,10 +287,15 @@ class SandboxCommand final : public Command {
     return runtime::write_file_durably(*write_ + "/sandbox-webhook.secret", secret + "\n");
   }
 
-  void say(Terminal& terminal, const std::string& base) const {
+  void say(Terminal& terminal, const sandbox::Sandbox& sandbox) const {
+    const std::string& base = sandbox.base();
     if (output_ == "json") {
       JsonWriter json;
-      json.begin_object().member("base", base).member("control", base + "/control").member("client_id", client_id_);
+      json.begin_object()
+          .member("address", sandbox.address())
+          .member("base", base)
+          .member("control", base + "/control")
+          .member("client_id", client_id_);
       json.member("client_secret", client_secret_);
       json.member("webhook_secret", webhook_secret_.empty() ? std::nullopt : std::optional(webhook_secret_));
       json.member("signature", signing_.signature).member("seed", seed_).end_object();

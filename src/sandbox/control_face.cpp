@@ -121,6 +121,7 @@ http::Response state(Network& network) {
   json.member("events_connected", static_cast<std::uint64_t>(connected));
   json.member("events_lost", static_cast<std::uint64_t>(counts.lost));
   json.member("deliveries_waiting", static_cast<std::uint64_t>(counts.waiting));
+  json.member("deliveries_due", static_cast<std::uint64_t>(counts.due));
   json.member("deliveries_done", static_cast<std::uint64_t>(counts.done));
   json.member("deliveries_given_up", static_cast<std::uint64_t>(counts.given_up));
   json.member("attempts", static_cast<std::uint64_t>(counts.attempts));

@@ -183,7 +183,11 @@ std::optional<Delivery> Courier::delivery_of(std::string_view event) const {
 
 CourierCounts Courier::counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  CourierCounts counts = counts_;
+  const Timestamp now = clock_.now();
+  counts.due = under_way_;
+  for (auto due = due_.begin(); url_ && due != due_.end() && due->at <= now; ++due) ++counts.due;
+  return counts;
 }
 
 bool Courier::quiet() const {

@@ -60,8 +60,9 @@ struct Delivery {
 };
 inline constexpr std::size_t kAttemptsKept = 40;
 
+// `due`: attempts whose time has come, and those under way.
 struct CourierCounts {
-  std::size_t waiting = 0, done = 0, given_up = 0, lost = 0, attempts = 0, forgeries_taken = 0;
+  std::size_t waiting = 0, due = 0, done = 0, given_up = 0, lost = 0, attempts = 0, forgeries_taken = 0;
 };
 
 // Whether a webhook may go there: http, and a loopback host unless `allow_remote`. Errors: `bad_url`, `remote_target`.

@@ -20,8 +20,8 @@ namespace resultsync::sandbox {
 
 struct OAuthOptions {
   std::string client_id = "rupa-sandbox-client";
-  std::string client_secret;
-  std::vector<std::string> redirect_uris;  // empty: every http URI of a loopback host
+  std::string client_secret = {};
+  std::vector<std::string> redirect_uris = {};  // empty: every http URI of a loopback host
   std::int64_t code_seconds = 60;
   std::int64_t access_seconds = 36'000;
   std::int64_t refresh_seconds = 0;  // 0: without end

@@ -36,29 +36,37 @@ constexpr std::array<std::string_view, 5> kGenotyping = {
     "INTERPRETATION: These variants are common. They do not diagnose a disease; read them together with homocysteine, "
     "folate and vitamin B12."};
 
-// Around the patient's own level: most within the range, some just outside, a few far.
+// What is usual for an analyte, where the laboratory says only one end of it.
+struct Span {
+  std::int64_t low, high;
+  [[nodiscard]] std::int64_t width() const { return std::max<std::int64_t>(high - low, 1); }
+};
+Span usual(const Analyte& analyte) {
+  if (analyte.range == RangeForm::kBelow) return {analyte.high / 4, analyte.high};
+  if (analyte.range == RangeForm::kAbove) return {analyte.low, analyte.low * 9 / 5};
+  return {analyte.low, analyte.high};
+}
+
+// The patient's own level: for most within the range, for some just outside, for a few far.
 std::int64_t level(Dice& dice, const Analyte& analyte) {
   if (analyte.range == RangeForm::kWords) return dice.chance(150) ? 1 : 0;
-  const std::int64_t low = analyte.range == RangeForm::kAbove ? analyte.low * 3 / 4 : analyte.low;
-  const std::int64_t high = analyte.range == RangeForm::kBelow   ? analyte.high
-                            : analyte.range == RangeForm::kAbove ? analyte.low * 9 / 5
-                                                                 : analyte.high;
-  const std::int64_t width = std::max<std::int64_t>(high - low, 1);
+  const Span span = usual(analyte);
+  const std::int64_t width = span.width();
   const std::uint64_t lot = dice.below(1000);
-  const std::int64_t from = lot < 780   ? low + width / 20
-                            : lot < 880 ? high
-                            : lot < 980 ? std::max<std::int64_t>(low - width / 4, low / 2)
-                                        : high + width / 2;
-  const std::int64_t to = lot < 780   ? high - width / 20
-                          : lot < 880 ? high + width / 3
-                          : lot < 980 ? low + width / 20
-                                      : high + width * 2;
-  return std::max<std::int64_t>(dice.between(std::min(from, to), std::max(from, to)), 1);
+  Span where{span.low + width / 20, span.high - width / 20};
+  if (lot >= 980) {
+    where = {span.high + width / 2, span.high + width * 2};
+  } else if (lot >= 880) {
+    where = {std::max(span.low - width / 4, span.low / 2), span.low + width / 20};
+  } else if (lot >= 780) {
+    where = {span.high, span.high + width / 3};
+  }
+  return std::max<std::int64_t>(dice.between(where.low, std::max(where.low, where.high)), 1);
 }
 
 std::int64_t near(Dice& dice, const Analyte& analyte, std::int64_t level) {
   if (analyte.range == RangeForm::kWords) return level;
-  const std::int64_t swing = std::max<std::int64_t>(level / 12, 1);
+  const std::int64_t swing = std::max<std::int64_t>(usual(analyte).width() / 10, 1);
   return std::max<std::int64_t>(level + dice.between(-swing, swing), 1);
 }
 
@@ -131,9 +139,9 @@ LabReport World::report_of(const Order& order, std::size_t index, Stage stage) c
     Dice own(mixed(options_.seed, std::string(analyte.name), order.patient));
     Measurement one;
     one.value = near(dice, analyte, level(own, analyte));
-    if (analyte.range == RangeForm::kBelow && one.value * 25 < analyte.high) {
+    if (analyte.range == RangeForm::kBelow && one.value * 5 < analyte.high) {
       one.below_limit = true;
-      one.value = std::max<std::int64_t>(analyte.high / 25, 1);
+      one.value = std::max<std::int64_t>(analyte.high / 5, 1);
     }
     if (dice.chance(50)) one.note = std::string(dice.one_of(kNotes));
     report.measurements.push_back(std::move(one));

@@ -38,7 +38,7 @@ th,td{padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical
 .tag{display:inline-block;border-radius:99px;border:1px solid currentColor;padding:0 .5rem;font-size:.75rem;white-space:nowrap}
 .good{color:var(--good)}.warn{color:var(--warn)}
 .bar{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center}.bar form{display:inline-flex;gap:.4rem;align-items:center}
-.grid{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fit,minmax(21rem,1fr))}.grid .card{margin:0}
+.grid{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fit,minmax(21rem,1fr))}.grid{margin:0 0 1.25rem;align-items:start}.grid .card{margin:0}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:0}.facts div{border-left:3px solid var(--house);padding-left:.6rem}
 .facts dt{color:var(--soft);font-size:.8125rem}.facts dd{margin:0;font-size:1.1rem;font-weight:600}
 .switches{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:.4rem 1.5rem}
@@ -90,7 +90,7 @@ std::string facts(Network& network) {
   text += fact("Deliveries waiting", std::to_string(counts.waiting));
   text += fact("Taken", std::to_string(counts.done));
   text += fact("Lost on purpose", std::to_string(counts.lost));
-  text += fact("Given up", std::to_string(counts.given_up)) + "</dl><p class=\"bar\" style=\"margin-top:1rem\">";
+  text += fact("Given up", std::to_string(counts.given_up)) + "</dl><div class=\"bar\" style=\"margin-top:1rem\">";
   text += button("advance", "+ 1 hour", hidden("seconds", "3600")) +
           button("advance", "+ 1 day", hidden("seconds", "86400")) +
           button("advance", "+ 1 week", hidden("seconds", "604800"));
@@ -102,7 +102,7 @@ std::string facts(Network& network) {
       "<button class=\"tiny\">Set</button></form>",
       escaped_html(url.value_or("")));
   text += quiet ? tag("quiet", "good") : tag("busy", "soft");
-  return text + "</p></section>";
+  return text + "</div></section>";
 }
 
 std::string people(const Network::Inside& inside, bool all_clinics) {
@@ -168,7 +168,7 @@ std::string orders(const World& world) {
       "<section class=\"card\"><h2>Orders</h2><div "
       "class=\"scroll\"><table><thead><tr><th>Order</th><th>Patient</th><th>Status</th>"
       "<th>Test</th><th>Result</th><th>Do</th></tr></thead><tbody>";
-  const std::size_t shown = std::min<std::size_t>(world.orders().size(), 25);
+  const std::size_t shown = std::min<std::size_t>(world.orders().size(), 12);
   for (std::size_t i = 0; i < shown; ++i) {
     const Order& order = world.orders()[world.orders().size() - 1 - i];
     const Person& who = world.patients()[order.patient].person;

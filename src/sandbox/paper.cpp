@@ -76,7 +76,8 @@ class Sheet {
         house_(colour_of(company_.colour)),
         document_(HPDF_New(nullptr, nullptr), HPDF_Free),
         title_(title),
-        status_(status) {
+        status_(status),
+        is_report_(report.collected.microseconds != 0) {
     HPDF_SetCompressionMode(document_.get(), HPDF_COMP_ALL);
     HPDF_SetInfoAttr(document_.get(), HPDF_INFO_TITLE, for_font(test_.name).c_str());
     HPDF_SetInfoAttr(document_.get(), HPDF_INFO_AUTHOR, for_font(company_.name).c_str());
@@ -214,7 +215,7 @@ class Sheet {
     y_ -= 27;
     const int offset = report_.utc_offset_minutes;
     field(left, "PATIENT ID", who.id);
-    if (report_.collected.microseconds == 0) {
+    if (!is_report_) {
       field(middle, "ORDERED", date_time(report_.reported, offset));
     } else {
       field(middle, "COLLECTED / RECEIVED",
@@ -230,10 +231,9 @@ class Sheet {
          "From the simulated network of resultsync. Every person and laboratory in it is invented: not for clinical "
          "use.",
          italic_, 7, kGrey);
-    text(kMargin, 33,
-         fmt::format("{}  |  {}, {}  |  version {}", report_.accession, report_.patient.last_name,
-                     report_.patient.first_name, report_.version),
-         plain_, 7.5F, kGrey);
+    const std::string name =
+        fmt::format("{}  |  {}, {}", report_.accession, report_.patient.last_name, report_.patient.first_name);
+    text(kMargin, 33, is_report_ ? fmt::format("{}  |  version {}", name, report_.version) : name, plain_, 7.5F, kGrey);
     right(kWidth - kMargin, 33, fmt::format("Page {} of {}", number, pages_.size()), plain_, 7.5F, kGrey);
   }
 
@@ -432,6 +432,7 @@ class Sheet {
   const Colour house_;
   std::unique_ptr<std::remove_pointer_t<HPDF_Doc>, decltype(&HPDF_Free)> document_;
   std::string title_, status_;
+  const bool is_report_;  // else a requisition, from before anything was collected
   HPDF_Font plain_ = nullptr, bold_ = nullptr, italic_ = nullptr;
   std::vector<HPDF_Page> pages_;
   HPDF_Page page_ = nullptr;

@@ -103,6 +103,7 @@ class RunningSandbox final : public Sandbox {
   }
 
   [[nodiscard]] const std::string& base() const override { return base_; }
+  [[nodiscard]] std::string address() const override { return server_->address(); }
   [[nodiscard]] Network& network() override { return *network_; }
   void stop(std::chrono::milliseconds patience) override { server_->stop(patience); }
 

@@ -29,6 +29,7 @@ class Sandbox {
   virtual ~Sandbox() = default;
 
   [[nodiscard]] virtual const std::string& base() const = 0;
+  [[nodiscard]] virtual std::string address() const = 0;  // "127.0.0.1:8090", where it listens
   [[nodiscard]] virtual Network& network() = 0;
   virtual void stop(std::chrono::milliseconds patience) = 0;  // as http::Server::stop(), once
 };

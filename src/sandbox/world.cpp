@@ -37,7 +37,8 @@ Timestamp later(Timestamp time, std::int64_t microseconds) {
 }  // namespace
 
 std::string Practitioner::titled() const {
-  return fmt::format("Dr. {} {}, {}", first_name, last_name, title);
+  const bool doctor = title == "ND" || title == "MD" || title == "DO";
+  return fmt::format("{}{} {}, {}", doctor ? "Dr. " : "", first_name, last_name, title);
 }
 
 std::string_view status_text(OrderState state) {
