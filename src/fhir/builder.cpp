@@ -25,7 +25,11 @@ std::string_view Builder::keep(std::string_view text) {
 std::string_view Builder::new_id(Type type, std::uint64_t hash) {
   for (std::uint64_t nth = 0;; ++nth) {
     const std::uint64_t name = nth == 0 ? hash : NameHash().add(hash).add(nth).value();
-    if (storage_->by_key.try_emplace(key_of(type, name), 0).second) return keep(make_id(prefix_, type, name));
+    if (!storage_->by_key.try_emplace(key_of(type, name), 0).second) continue;
+    const std::size_t size = id_size(prefix_, type);
+    char* const id = static_cast<char*>(storage_->words.allocate(size, 1));
+    write_id(prefix_, type, name, id);
+    return {id, size};
   }
 }
 

@@ -28,9 +28,9 @@ bool is_id_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
 }
 
-void append_hex(std::string& out, std::uint64_t value) {
+void write_hex(std::uint64_t value, char* to) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int shift = 60; shift >= 0; shift -= 4) out += kDigits[(value >> static_cast<unsigned>(shift)) & 0xfU];
+  for (int shift = 60; shift >= 0; shift -= 4) *to++ = kDigits[(value >> static_cast<unsigned>(shift)) & 0xfU];
 }
 
 }  // namespace
@@ -55,13 +55,16 @@ std::uint64_t NameHash::value() const {
   return z ^ (z >> 31U);
 }
 
-std::string make_id(std::string_view prefix, Type type, std::uint64_t hash) {
-  const std::string_view tag = kRows[static_cast<std::size_t>(type)].tag;
-  std::string id;
-  id.reserve(prefix.size() + tag.size() + kHexDigits + 2);
-  id.append(prefix).append(".").append(tag).append("-");
-  append_hex(id, hash);
-  return id;
+std::size_t id_size(std::string_view prefix, Type type) {
+  return prefix.size() + kRows[static_cast<std::size_t>(type)].tag.size() + kHexDigits + 2;
+}
+
+void write_id(std::string_view prefix, Type type, std::uint64_t hash, char* to) {
+  to = std::ranges::copy(prefix, to).out;
+  *to++ = '.';
+  to = std::ranges::copy(kRows[static_cast<std::size_t>(type)].tag, to).out;
+  *to++ = '-';
+  write_hex(hash, to);
 }
 
 std::uint64_t key_of(Type type, std::uint64_t hash) {
@@ -86,7 +89,8 @@ std::string id_prefix_of(std::string_view name) {
   std::string prefix;
   for (const char c : name.substr(0, kIdPrefixBytesMax - kHexDigits - 1)) prefix += is_id_character(c) ? c : '-';
   prefix += '-';
-  append_hex(prefix, NameHash().add(name).value());
+  prefix.append(kHexDigits, '0');
+  write_hex(NameHash().add(name).value(), prefix.data() + prefix.size() - kHexDigits);
   return prefix;
 }
 

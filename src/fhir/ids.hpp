@@ -21,8 +21,9 @@ class NameHash {
   std::uint64_t state_ = 0xcbf29ce484222325;
 };
 
-// `<prefix>.<tag>-<16 hex digits>`
-std::string make_id(std::string_view prefix, Type type, std::uint64_t hash);
+// `<prefix>.<tag>-<16 hex digits>`: how long it is, and the id itself, written to `to`.
+std::size_t id_size(std::string_view prefix, Type type);
+void write_id(std::string_view prefix, Type type, std::uint64_t hash, char* to);
 // A number for an id of that type: from the hash in it, so that it costs no more than reading 16 digits; a hash of the
 // id if it was not made here. Different ids may have the same.
 std::uint64_t key_of(Type type, std::string_view id);

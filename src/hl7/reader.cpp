@@ -122,7 +122,8 @@ class MessageReader {
       index_.delimiters = declared_.delimiters;
       starts_with_header_ = true;
     }
-    if (!starts_with_header_ && !is_envelope(header)) note(diagnostics::kNoHeader, kNoSegment, lines_.front().offset);
+    const bool alone_in_a_batch = lines_.size() == 1 && is_envelope(header);
+    if (!index_.has_header && !alone_in_a_batch) note(diagnostics::kNoHeader, kNoSegment, lines_.front().offset);
     read_characters(header);
     for (const DiagnosticKind* fault : declared_.faults) note(*fault, 0, lines_.front().offset);
     read_segments();
@@ -399,6 +400,9 @@ class InputReader {
     bool any_header = false;
     for (std::size_t i = 0; i < lines_.size() && !any_header; ++i) any_header = starts(i);
     if (lines_.empty()) reading_.diagnostics_.add(diagnostics::kNoMessage, kNoSegment, 0);
+    bool any_other = false;
+    for (std::size_t i = 0; i < lines_.size() && !any_other; ++i) any_other = !envelope(i);
+    if (!any_header && any_other) return message(0, lines_.size());
 
     std::size_t i = 0;
     while (i < lines_.size()) {
@@ -408,7 +412,7 @@ class InputReader {
       }
       std::size_t end = i + 1;
       while (end < lines_.size() && !starts(end) && !envelope(end)) ++end;
-      if (starts(i) || is_message_without_header(i, end, any_header)) {
+      if (starts(i) || is_message_without_header(i, end)) {
         message(i, end);
       } else {
         outside(i, end);
@@ -417,10 +421,8 @@ class InputReader {
     }
   }
 
-  // Segments without an MSH are a message all the same; text around messages is none; and an input without any header
-  // is one message.
-  [[nodiscard]] bool is_message_without_header(std::size_t begin, std::size_t end, bool any_header) const {
-    if (!any_header && reading_.envelope_.empty()) return true;
+  // Segments without an MSH are a message all the same; text around messages is none.
+  [[nodiscard]] bool is_message_without_header(std::size_t begin, std::size_t end) const {
     for (std::size_t i = begin; i < end; ++i) {
       const std::string_view line = lines_[i].of(text_);
       if (line.size() > 3 && line[3] == delimiters_.field && is_standard_segment(line.substr(0, 3))) return true;

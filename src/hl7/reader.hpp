@@ -35,7 +35,7 @@ class Reading {
     bool at_line_end = false;  // it follows a line end, or begins the input
   };
 
-  // Without any MSH there is still one message, of what there is.
+  // Without any MSH there is still one message, of all there is; none of batch lines (FHS, BHS, BTS, FTS) alone.
   [[nodiscard]] const std::vector<Message>& messages() const { return messages_; }
   // FHS, BHS, BTS and FTS, each a message of one segment, so that their fields can be looked at in the same way.
   [[nodiscard]] const std::vector<Message>& envelope() const { return envelope_; }

@@ -155,6 +155,14 @@ TEST(Reader, batches) {
             (Names{"batch_count_differs", "text_outside_message"}));
 }
 
+TEST(Reader, batch_lines_do_not_split_an_input_without_a_header) {
+  const Reading reading = read("FHS|^~\\&|LAB\rOBX|1\rBTS|1\rOBX|2\rFTS|1\rOBX|3\r");
+  ASSERT_EQ(reading.messages().size(), 1U);
+  EXPECT_EQ(names(reading.messages()[0]), (Names{"FHS", "OBX", "BTS", "OBX", "FTS", "OBX"}));
+  EXPECT_EQ(codes(reading.messages()[0].diagnostics()), Names{"no_header"});
+  EXPECT_TRUE(read("FHS|^~\\&|LAB\rBHS|^~\\&\rBTS|0\rFTS|1\r").messages().empty());
+}
+
 TEST(Reader, text_before_the_first_message_is_kept_outside) {
   const Reading reading = read("Subject: results\r\n\r\n" + lines({"PID|1"}));
   ASSERT_EQ(reading.messages().size(), 1U);

@@ -403,7 +403,17 @@ class Interpreter {
     observation.devices = all_ei(obx.field(18));
     observation.site = codes(obx.field(20));
     observation.identifiers = all_ei(obx.field(21));
-    observation.performer = performers_.of(obx.raw_from(23), [&] { return performer(obx); });
+    copy(performers_.of(obx.raw_from(23), [&] { return performer(obx); }), observation.performer);
+  }
+
+  // To one that is empty, as it just was made: most say nothing of address and director.
+  static void copy(const Organization& from, Organization& to) {
+    if (!from.empty()) {
+      to.name = from.name;
+      to.identifier = from.identifier;
+    }
+    if (!from.address.empty() || !from.address.type.empty()) to.address = from.address;
+    if (!from.director.empty()) to.director = from.director;
   }
 
   // Lines without a segment name after a whole OBX: they go on with its text, or else stand as a note to it.

@@ -295,10 +295,9 @@ Sha256 content_digest(const Report& report) {
 
 std::vector<AnalyteKey> analyte_keys(const Report& report) {
   std::vector<AnalyteKey> keys;
-  std::map<AnalyteKey, std::uint32_t> seen;
   keys.reserve(report.observations.size());
   for (const Observation& observation : report.observations) {
-    AnalyteKey key;
+    AnalyteKey& key = keys.emplace_back();
     if (const Coding* coding = observation.code.preferred()) {
       key.code = coding->code.empty() ? coding->text : coding->code;
       key.system = coding->system;
@@ -306,10 +305,17 @@ std::vector<AnalyteKey> analyte_keys(const Report& report) {
       key.code = observation.code.original_text;
     }
     key.sub_id = observation.sub_id;
-    key.nth = 0;
-    const std::uint32_t nth = seen[key]++;
-    key.nth = nth;
-    keys.push_back(std::move(key));
+  }
+  // Equal ones stand together once they are sorted, in the order of the report.
+  std::vector<std::uint32_t> order(keys.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto name = [&](std::uint32_t i) { return std::tie(keys[i].code, keys[i].system, keys[i].sub_id); };
+  std::ranges::sort(order, [&](std::uint32_t a, std::uint32_t b) {
+    const auto difference = name(a) <=> name(b);
+    return difference != 0 ? difference < 0 : a < b;
+  });
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    if (name(order[i - 1]) == name(order[i])) keys[order[i]].nth = keys[order[i - 1]].nth + 1;
   }
   return keys;
 }
