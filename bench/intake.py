@@ -7,6 +7,7 @@ their spread, and ratios: absolute numbers belong to one machine.
 
     bench/intake.py            # five rounds
     bench/intake.py --quick    # one short round, to see that everything works
+    bench/intake.py --store postgres   # the same on PostgreSQL, each server with a private cluster
 
 The script sees to it that only loopback is a target. Python's standard library is all it needs.
 """
@@ -27,6 +28,7 @@ import time
 
 from measure import machine
 from measure.loadgen import fresh_directory, run_loadgen, write_secret
+from measure.postgres import pgbench_inserts, servers_on_postgres
 from measure.servers import BENCH, Ceiling, FastApi, Resultsync
 
 CLINICS = 20
@@ -70,6 +72,12 @@ def main() -> int:
                 report["through"].append(through)
                 talk(f"round {number + 1}/{rounds}  through to the feed: {through['per_second']:,.0f}/s")
 
+    if arguments.store == "postgres":
+        report["pgbench"] = []
+        for load, clients in ((LOADS[0], 64), (LOADS[1], 128)):
+            for _ in range(rounds):
+                with fresh_directory(arguments.directory) as place:
+                    report["pgbench"].append({"load": load.name, "clients": clients, "per_second": pgbench_inserts(place, seconds, clients)})
     if arguments.profile:
         talk(profile(servers, loadgen, arguments))
     text = readable(report, [server.name for server in servers])
@@ -77,8 +85,9 @@ def main() -> int:
     if not arguments.quick:
         results = BENCH / "results"
         results.mkdir(exist_ok=True)
-        (results / f"intake-{datetime.date.today().isoformat()}.json").write_text(json.dumps(report, indent=1) + "\n")
-        (results / "intake.md").write_text(text)
+        name = "intake" if arguments.store == "embedded" else "intake-postgres"
+        (results / f"{name}-{datetime.date.today().isoformat()}.json").write_text(json.dumps(report, indent=1) + "\n")
+        (results / f"{name}.md").write_text(text)
     return 0
 
 
@@ -90,6 +99,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=6, help="measured seconds of each run, after one of warm-up")
     parser.add_argument("--through-events", type=int, default=200_000, help="events of the run through to the feed")
     parser.add_argument("--only", help="letters of the servers to run, for example ab")
+    parser.add_argument("--store", choices=("embedded", "postgres"), default="embedded", help="where every server keeps its events")
     parser.add_argument("--quick", action="store_true", help="one round of short runs, printed and not kept")
     parser.add_argument("--profile", action="store_true", help="record a profile of resultsync with perf")
     arguments = parser.parse_args()
@@ -99,7 +109,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def present_servers(arguments: argparse.Namespace) -> list:
-    servers = [
+    servers = servers_on_postgres(arguments.build) if arguments.store == "postgres" else [
         Resultsync("(a) resultsync", arguments.build / "resultsync"),
         FastApi("(b) FastAPI, the page", "fastapi_page"),
         FastApi("(c) FastAPI, best", "fastapi_best"),
@@ -226,6 +236,12 @@ def ratio_lines(report: dict, names: list[str]) -> list[str]:
     for rival in rival_names:
         cells = [ratio(median_rate(report, product, load), median_rate(report, rival, load)) for load in LOADS[:2]]
         lines.append(f"| (a) / {rival} | " + " | ".join(cells) + " |")
+    for load in LOADS[:2]:
+        inserts = [run["per_second"] for run in report.get("pgbench", []) if run["load"] == load.name]
+        if inserts:
+            lines.append(f"| (a) / pgbench, one-row commits ({spread(inserts, 0)}) | "
+                         + " | ".join(ratio(median_rate(report, product, load), statistics.median(inserts)) if one is load else "" for one in LOADS[:2])
+                         + " |")
     return lines + [""]
 
 

@@ -2,6 +2,7 @@
 
 #include "base/json_writer.hpp"
 #include "runtime/log.hpp"
+#include "store/unavailable.hpp"
 
 namespace resultsync::api {
 
@@ -72,6 +73,12 @@ Problem overloaded() {
 
 Problem store_failed(const Error& error) {
   runtime::log::error("api.store_failed", {{"code", error.code}});
+  if (error.code == store::kUnavailable) {
+    return {.status = 503,
+            .code = "store_unavailable",
+            .title = "The store cannot be used just now. Try again shortly.",
+            .retry_after_seconds = 1};
+  }
   return {.status = 500, .code = "store_failed", .title = "The store could not be read or written."};
 }
 

@@ -38,6 +38,13 @@ constexpr CommandEntry kCommands[] = {
      make_sandbox},
     {"status", Section::kServer, "Show whether the server is well, and what it holds", "",
      "resultsync status\nresultsync status -o json", make_status},
+    {"migrate-store", Section::kServer, "Move a store from the files of one machine into PostgreSQL",
+     "The server must be stopped. Copies log and views, reads everything back and compares counts and SHA-256; can be "
+     "stopped and\n"
+     "called again. Changes nothing in the files, so that going back is going on with them.",
+     "resultsync migrate-store --from sqlite:/var/lib/resultsync --to \"postgres:host=db1,db2 dbname=resultsync "
+     "user=resultsync\"",
+     make_migrate_store},
     {"check-config", Section::kServer, "Check a configuration and show every setting with where it comes from",
      "Exits 78 with every problem at once if it is wrong.",
      "resultsync check-config --config resultsync.toml\nresultsync check-config --settings", make_check_config},

@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/api_client.hpp"
 #include "cli/audit_offline.hpp"
+#include "cli/chosen_store.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/output.hpp"
 #include "cli/store_on_disk.hpp"
@@ -34,6 +38,58 @@ class JsonRows {
   bool first_ = true;
 };
 
+// The log behind a configuration that names a database; nothing for segment files.
+std::optional<Result<ChosenStore>> shared_store(const ServerOptions& server, const std::string& data_dir,
+                                                const runtime::Clock& clock) {
+  const auto config = config_of(server, data_dir);
+  if (!config || !config->postgres) return std::nullopt;
+  return open_store_to_read(server, data_dir, clock);
+}
+
+// As slog::visit_records(), of any log.
+void visit_each(const store::EventLog& log, Sequence from, Sequence through, const slog::RecordVisitor& visit) {
+  const Sequence last = std::min(through, log.end());
+  for (Sequence at{from.value - 1}; at < last;) {
+    const auto records = log.read(at, {});
+    if (!records || records->empty()) {
+      at = at.next();
+      const Error error = records ? Error{"corrupt_record", "the record is not there"} : records.error();
+      if (!visit(at, std::unexpected(error))) return;
+      continue;
+    }
+    for (const auto& stored : *records) {
+      at = stored.sequence;
+      if (at > last || !visit(at, stored.record)) return;
+    }
+  }
+}
+
+// Every record is whole, its body what its digest says, and its reference one that leads to such a body.
+slog::VerifyReport verify_each(const store::EventLog& log) {
+  slog::VerifyReport report;
+  report.segments.emplace_back();
+  slog::SegmentReport& all = report.segments.front();
+  visit_each(log, Sequence{1}, log.end(), [&](Sequence sequence, const Result<store::Record>& record) {
+    std::optional<Error> fault;
+    if (!record) {
+      if (record.error().code == "erased") {
+        ++all.erased;
+        return true;
+      }
+      fault = record.error();
+    } else if (record->same_body_as.value != 0) {
+      if (const auto whole = log.at(sequence); !whole) fault = Error{"bad_reference", whole.error().message};
+    } else if (sha256(record->body) != record->body_sha256) {
+      fault = Error{"wrong_digest", "the body is not what its SHA-256 says"};
+    }
+    ++all.records;
+    all.last = sequence;
+    if (fault) report.faults.push_back({"log_records", 0, sequence, sequence, std::move(*fault)});
+    return true;
+  });
+  return report;
+}
+
 class LogLs final : public Command {
  public:
   void declare(Options& options) override {
@@ -43,6 +99,10 @@ class LogLs final : public Command {
   ExitCode run(Terminal& terminal) override {
     const auto data_dir = server_.resolved_data_dir();
     if (!data_dir) return terminal.complain(data_dir.error());
+    if (const auto config = config_of(server_, *data_dir); config && config->postgres) {
+      return terminal.complain({"usage", "log ls lists segment files, and this log is in PostgreSQL",
+                                "its streams are in the table log_streams; log cat and log verify work"});
+    }
     const auto segments = slog::list_segments(*data_dir);
     if (!segments) return terminal.complain(segments.error());
     Table table({{"SEGMENT"},
@@ -100,18 +160,23 @@ class LogCat final : public Command {
     const Sequence through{from.value + static_cast<std::uint64_t>(count_) - 1};
     bool damaged = false;
     bool any = false;
-    const auto done = slog::visit_records(
-        *data_dir, *master, from, through, [&](Sequence sequence, const Result<store::Record>& record) {
-          any = true;
-          if (!record) {
-            terminal.talk() << fmt::format("record {}: {}\n", sequence.value, printable(record.error().text()));
-            damaged = damaged || record.error().code != "erased";
-            return true;
-          }
-          output_.table() ? print(terminal, sequence, *record) : rows.add(json_of(sequence, *record));
-          return true;
-        });
-    if (!done) return terminal.complain(done.error());
+    const slog::RecordVisitor show = [&](Sequence sequence, const Result<store::Record>& record) {
+      any = true;
+      if (!record) {
+        terminal.talk() << fmt::format("record {}: {}\n", sequence.value, printable(record.error().text()));
+        damaged = damaged || record.error().code != "erased";
+        return true;
+      }
+      output_.table() ? print(terminal, sequence, *record) : rows.add(json_of(sequence, *record));
+      return true;
+    };
+    const runtime::SystemClock clock;
+    if (const auto shared = shared_store(server_, *data_dir, clock)) {
+      if (!*shared) return terminal.complain(shared->error());
+      visit_each(*(*shared)->log, from, through, show);
+    } else if (const auto done = slog::visit_records(*data_dir, *master, from, through, show); !done) {
+      return terminal.complain(done.error());
+    }
     if (!output_.table()) rows.finish();
     if (!any) terminal.talk() << "There is no such record.\n";
     return damaged ? ExitCode::kVerificationFailed : ExitCode::kOk;
@@ -159,7 +224,11 @@ class LogVerify final : public Command {
     if (!data_dir) return terminal.complain(data_dir.error());
     const auto master = runtime::MasterKey::load(master_key_path(*data_dir));
     if (!master) return terminal.complain(master.error());
-    const auto report = slog::verify(*data_dir, *master);
+    const runtime::SystemClock clock;
+    const auto shared = shared_store(server_, *data_dir, clock);
+    if (shared && !*shared) return terminal.complain(shared->error());
+    const auto report =
+        shared ? Result<slog::VerifyReport>(verify_each(*(*shared)->log)) : slog::verify(*data_dir, *master);
     if (!report) return terminal.complain(report.error());
     output_.table() ? print(terminal, *report) : print_json(terminal, *report);
     return report->sound() ? ExitCode::kOk : ExitCode::kVerificationFailed;

@@ -7,6 +7,7 @@
 
 namespace resultsync::cli {
 
+std::unique_ptr<Command> make_migrate_store();
 std::unique_ptr<Command> make_serve();
 std::unique_ptr<Command> make_demo();
 std::unique_ptr<Command> make_sandbox();

@@ -4,12 +4,15 @@ address and a server that would lose commits are refused.
     python3 tests/postgres/e2e.py build/release/resultsync
 """
 
+import contextlib
+import http.client
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from cluster import Cluster
@@ -46,6 +49,56 @@ class PostgresEndToEnd(unittest.TestCase):
         self.assertGreater(report["facts"], 100)
         self.assertEqual(self.cluster.query("SELECT sum(count) FROM resultsync.log_runs"), str(report["through"]))
         self.assertEqual(self.cluster.query("SELECT count(*) FROM resultsync.log_records WHERE position('ord_'::bytea IN frame) > 0"), "0")
+
+    def feed_of_anna(self, folder, store):
+        """The whole answer of a server that is started on the folder for it."""
+        with open(folder / "serve.log", "ab") as log:
+            server = subprocess.Popen([SERVER, "serve", "--config", folder / "resultsync.toml"],
+                                      env={**os.environ, "RESULTSYNC_SERVER_STORE": store}, stdout=log, stderr=log)
+        try:
+            address = folder / "data" / "server.json"
+            for _ in range(600):
+                if address.exists() and json.loads(address.read_text())["pid"] == server.pid:
+                    break
+                self.assertIsNone(server.poll(), (folder / "serve.log").read_text())
+                time.sleep(0.05)
+            host, _, port = json.loads(address.read_text())["private"].rpartition(":")
+            connection = http.client.HTTPConnection(host, int(port), timeout=30)
+            key = (folder / "data" / "admin.key").read_text().strip()
+            connection.request("GET", "/v1/feed?practitioner=anna&limit=1000", headers={"Authorization": f"Bearer {key}"})
+            with contextlib.closing(connection):
+                return json.loads(connection.getresponse().read())
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+    def test_a_store_moves_from_files_with_every_cursor_and_is_compared(self):
+        folder = pathlib.Path(self.folder.name) / "moved"
+        schema = "moved"
+        store = "postgres:" + self.cluster.conninfo
+        demo = self.run_command("demo", "--rate", "0", "--events", "150", "--data-dir", folder, store="embedded")
+        self.assertEqual(demo.returncode, 0, demo.stdout)
+        before = self.feed_of_anna(folder, "embedded")
+        move = ("migrate-store", "--from", f"sqlite:{folder / 'data'}", "--to", store, "--schema", schema)
+        os.environ["RESULTSYNC_SERVER_STORE_SCHEMA"] = schema
+        self.addCleanup(os.environ.pop, "RESULTSYNC_SERVER_STORE_SCHEMA")
+        # A move that was begun and not finished: no server starts on it, and the next call goes on.
+        moved = self.run_command(*move)
+        self.assertEqual(moved.returncode, 0, moved.stdout)
+        self.cluster.query("INSERT INTO moved.log_meta VALUES ('moving', 'from embedded'); TRUNCATE moved.feed")
+        refused = self.run_command("serve", "--config", folder / "resultsync.toml")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("not complete", refused.stdout)
+        again = self.run_command(*move)
+        self.assertEqual(again.returncode, 0, again.stdout)
+        self.assertEqual(again.stdout, moved.stdout)
+        after = self.feed_of_anna(folder, store)
+        self.assertGreater(len(before["items"]), 10)
+        self.assertEqual(after, before)
+        for command in (("verify", "--rebuild"), ("log", "verify")):
+            verified = self.run_command(*command, "--config", folder / "resultsync.toml")
+            self.assertEqual(verified.returncode, 0, verified.stdout)
+        self.assertNotEqual(self.run_command(*move).returncode, 0, "what was moved is not moved again")
 
     def test_a_server_that_would_lose_commits_and_a_password_in_the_address_are_refused(self):
         config = pathlib.Path(self.folder.name) / "refused.toml"

@@ -536,6 +536,14 @@ void Database::remember_result(const PGresult* result) {
   }
 }
 
+bool Database::still_there() {
+  if (!usable()) return false;
+  pollfd watched{PQsocket(handle_), POLLIN, 0};
+  if (::poll(&watched, 1, 0) > 0 && PQconsumeInput(handle_) == 0) broken_ = true;
+  if (PQstatus(handle_) != CONNECTION_OK) broken_ = true;
+  return usable();
+}
+
 std::vector<std::string> Database::wait_for_notice(std::chrono::milliseconds at_most, int wake_descriptor) {
   std::vector<std::string> heard;
   if (!usable()) return heard;

@@ -63,6 +63,9 @@ class Database final : public sql::Database {
   // Waits for everything that was sent, inside a transaction or not.
   void finish();
 
+  // Looks whether the server has hung up meanwhile. For a connection that was idle.
+  [[nodiscard]] bool still_there();
+
   // False once the connection is lost: open another one.
   [[nodiscard]] bool usable() const { return handle_ != nullptr && !broken_; }
 

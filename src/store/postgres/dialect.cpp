@@ -108,7 +108,7 @@ std::string table_definitions(std::string_view migration) {
 bool gives_rows(std::string_view sql) {
   while (!sql.empty() && std::isspace(static_cast<unsigned char>(sql.front())) != 0) sql.remove_prefix(1);
   return sql.starts_with("SELECT") || sql.starts_with("WITH") || sql.starts_with("VALUES") ||
-         sql.find("RETURNING") != std::string_view::npos;
+         sql.starts_with("FETCH") || sql.find("RETURNING") != std::string_view::npos;
 }
 
 std::optional<std::string> escaped_text(std::string_view text) {

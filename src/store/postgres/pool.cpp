@@ -13,7 +13,7 @@ Result<std::unique_ptr<Database>> Pool::take() {
       free_.pop_back();
     }
   }
-  if (given) return given;
+  if (given && given->still_there()) return given;
   return Database::open(options_);
 }
 

@@ -112,6 +112,10 @@ Result<void> PostgresLog::learn_names(Database& database, Access access) {
     Query query(database, "SELECT value FROM log_meta WHERE name = ?1", name);
     return query.next() ? query.text(0) : std::string();
   };
+  if (!value_of("moving").empty()) {
+    return fail("conflict", "a move into this database was begun and is not complete",
+                "call resultsync migrate-store again: it goes on where it was");
+  }
   const std::string id = value_of("log_id");
   const std::string key = value_of("master_key");
   if (auto status = database.status(); !status) return status;

@@ -95,7 +95,8 @@ class PostgresViews final : public Views {
 
   std::unique_ptr<ViewsTransaction> begin() override {
     turnstile_.enter();
-    auto opened = writer_ ? Result<std::unique_ptr<Database>>(std::move(writer_)) : Database::open(options_.connect);
+    auto opened = writer_ && writer_->still_there() ? Result<std::unique_ptr<Database>>(std::move(writer_))
+                                                    : Database::open(options_.connect);
     return std::make_unique<Transaction>(std::move(opened), writer_, known_clinics_, turnstile_, options_.on_failure);
   }
   std::unique_ptr<ViewsSnapshot> snapshot() override { return std::make_unique<Snapshot>(readers_); }

@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+"""Fails a PostgreSQL cluster over, again and again, under load, and looks from outside whether an acknowledged event was lost, doubled, out of
+place or given to somebody else; also by way of retries that hit the duplicate path.
+
+    failover.py --server build/release/resultsync [--rounds 6] [--instances 2]
+
+A round is one of each kind: the primary killed; stopped (SIGSTOP) until another one leads, then woken up as a zombie; a planned switch-over; the
+primary cut off from etcd (it must step down) while clients still reach it; the synchronous standby killed. Without etcd or Patroni: skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from house import Balancer, Instance, acknowledges, wait_until
+
+import oracle  # noqa: E402
+from patroni import Group
+from senders import PRACTITIONERS, Senders
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fails over under load, with an oracle outside.")
+    parser.add_argument("--server", type=pathlib.Path, required=True)
+    parser.add_argument("--rounds", type=int, default=6, help="of five fail-overs each")
+    parser.add_argument("--instances", type=int, default=2)
+    parser.add_argument("--only", help="only the kinds whose name contains this")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", action="store_true")
+    arguments = parser.parse_args()
+    if not pathlib.Path("/usr/bin/patroni").exists():
+        sys.exit("skipped: no patroni")
+    place = pathlib.Path(tempfile.mkdtemp(prefix="failover-"))
+    with Group(place) as group:
+        broken = Trial(arguments, place, group).run()
+    print("ok" if not broken else "FAILED")
+    for line in broken:
+        print(f"    {line}")
+    if arguments.keep and broken:
+        print(f"    kept: {place}")
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+    return 1 if broken else 0
+
+
+class Trial:
+    def __init__(self, arguments: argparse.Namespace, place: pathlib.Path, group: Group) -> None:
+        self.arguments, self.group = arguments, group
+        hosts = ",".join("127.0.0.1" for _ in group.nodes)
+        ports = ",".join(str(node.port) for node in group.nodes)
+        store = f"host={hosts} port={ports} user=postgres dbname=postgres connect_timeout=2"
+        self.instances = [Instance(arguments.server.resolve(), place / f"i{i}", store, standby=True) for i in range(arguments.instances)]
+        self.balancer = Balancer(place, self.instances)
+        self.outages: list[tuple[str, float]] = []
+
+    def run(self) -> list[str]:
+        senders = None
+        try:
+            self.instances[0].start()
+            for other in self.instances[1:]:
+                other.take_keys(self.instances[0])
+                other.start()
+            for practitioner, clinic in PRACTITIONERS.items():
+                self.instances[0].connect(practitioner, clinic)
+            senders = Senders(self.balancer, self.arguments.seed)
+            senders.go()
+            kinds = [kind for kind in (self.kill, self.stop, self.switch_over, self.cut_from_etcd, self.lose_standby)
+                     if not self.arguments.only or self.arguments.only in kind.__name__]
+            for turn in range(self.arguments.rounds):
+                for kind in kinds:
+                    time.sleep(2)  # under load, and whole
+                    kind()
+                    self.outages.append((kind.__name__, acknowledges(senders.ledger)))
+                    self.group.wait_whole()
+                    acknowledges(senders.ledger)
+                    print(f"  {turn + 1}: {kind.__name__}, acknowledged again after {self.outages[-1][1]:.1f} s; "
+                          f"{len(senders.ledger.acknowledged)} events", file=sys.stderr, flush=True)
+            senders.rest()
+            return self.look(senders.ledger)
+        except RuntimeError as error:
+            return [str(error), *(f"i{i}: {one.log_tail()[-400:]}" for i, one in enumerate(self.instances)),
+                    *(f"{node.name}: {(node.folder / 'patroni.log').read_text()[-400:]}" for node in self.group.nodes)]
+        finally:
+            if senders:
+                senders.end()
+            self.balancer.end()
+            for instance in self.instances:
+                instance.ensure_dead()
+
+    def look(self, ledger) -> list[str]:
+        broken = []
+        for instance in self.instances:
+            instance.wait_ready()
+            broken += oracle.everything_holds(instance, ledger)
+        broken += self.instances[0].verify()
+        seconds = sorted(outage for _, outage in self.outages)
+        print(f"  {len(seconds)} fail-overs, {len(ledger.acknowledged)} events acknowledged, {sum(len(e.acks) > 1 for e in ledger.acknowledged)} "
+              f"of them more than once, answers {ledger.statuses}; outage median {seconds[len(seconds) // 2]:.1f} s, longest {seconds[-1]:.1f} s")
+        return broken
+
+    def kill(self) -> None:
+        primary = self.group.primary()
+        primary.kill()
+        self.wait_for_another(primary)
+        primary.start()
+
+    def stop(self) -> None:
+        primary = self.group.primary()
+        primary.send(signal.SIGSTOP)
+        self.wait_for_another(primary)
+        time.sleep(1)
+        primary.send(signal.SIGCONT)  # a zombie that still believes to lead: it can acknowledge nothing
+
+    def switch_over(self) -> None:
+        primary = self.group.primary()
+        self.group.switch_over()
+        self.wait_for_another(primary)
+
+    def cut_from_etcd(self) -> None:
+        primary = self.group.primary()
+        primary.etcd_wire.cut()
+        self.wait_for_another(primary)
+        primary.etcd_wire.heal()
+
+    def lose_standby(self) -> None:
+        standby = self.group.synchronous_standby()
+        standby.kill()
+        time.sleep(1)
+        standby.start()
+
+    def wait_for_another(self, before) -> None:
+        wait_until("another one leads", lambda: any(node is not before and node.role() == "primary" for node in self.group.nodes), 60)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""A PostgreSQL cluster of three that fails over: Patroni and etcd from Debian's packages, synchronous and strict, on loopback.
+
+Every way between two processes is a wire of its own that can be cut (proxy.py): from each Patroni to etcd, and from each instance of the server
+to each PostgreSQL. Nodes run in process groups, so that one can be stopped or killed as a machine would be.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+
+from house import wait_until
+
+from cluster import as_server_user, binaries, free_port  # noqa: E402  (house.py says where)
+from proxy import Wire
+
+TTL_SECONDS = 10
+
+
+def etcd_binary() -> str:
+    return shutil.which("etcd") or sys.exit("skipped: no etcd")
+
+
+class Node:
+    def __init__(self, group: "Group", name: str) -> None:
+        self.group, self.name = group, name
+        self.port, self.rest_port = free_port(), free_port()
+        self.etcd_wire = Wire(group.etcd_port)
+        self.folder = group.folder / name
+        self.folder.mkdir()
+        own(self.folder)
+        self.process: subprocess.Popen | None = None
+
+    def write_config(self) -> None:
+        parameters = {"unix_socket_directories": str(self.folder), "shared_buffers": "64MB", "max_connections": 100, "wal_keep_size": "256MB"}
+        config = {
+            "scope": "rs", "name": self.name,
+            "restapi": {"listen": f"127.0.0.1:{self.rest_port}", "connect_address": f"127.0.0.1:{self.rest_port}"},
+            "etcd3": {"hosts": [f"127.0.0.1:{self.etcd_wire.port}"], "use_proxies": True},  # by the wire, and no other way
+            "bootstrap": {
+                "dcs": {"ttl": TTL_SECONDS, "loop_wait": 2, "retry_timeout": 3, "synchronous_mode": True, "synchronous_mode_strict": True,
+                        "maximum_lag_on_failover": 1048576,
+                        "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": {"wal_log_hints": "on", "hot_standby": "on"}}},
+                "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],
+                "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust", "local all all trust"]},
+            "postgresql": {
+                "listen": f"127.0.0.1:{self.port}", "connect_address": f"127.0.0.1:{self.port}", "data_dir": str(self.folder / "data"),
+                "bin_dir": str(binaries()), "pgpass": str(self.folder / "pgpass"), "parameters": parameters,
+                "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust", "local all all trust"],
+                "authentication": {"superuser": {"username": "postgres", "password": "x"}, "replication": {"username": "replicator", "password": "x"},
+                                   "rewind": {"username": "rewinder", "password": "x"}}},
+        }
+        path = self.folder / "patroni.json"  # JSON is YAML
+        path.write_text(json.dumps(config))
+        own(path)
+
+    def start(self) -> None:
+        self.write_config()
+        with open(self.folder / "patroni.log", "ab") as log:
+            self.process = subprocess.Popen([*as_server_user(), "/usr/bin/patroni", str(self.folder / "patroni.json")], stdout=log, stderr=log,
+                                            cwd=self.folder, start_new_session=True)
+
+    def pids(self) -> list[int]:
+        """Of Patroni and of everything below it; PostgreSQL's postmaster is a group of its own."""
+        found = [self.process.pid] if self.process else []
+        pidfile = self.folder / "data" / "postmaster.pid"
+        if pidfile.exists():
+            postmaster = int(pidfile.read_text().split()[0])
+            found.append(postmaster)
+            found += [int(child) for child in subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=False).stdout.split()]
+        return found
+
+    def send(self, what: signal.Signals) -> None:
+        for pid in self.pids():
+            try:
+                os.kill(pid, what)
+            except ProcessLookupError:
+                pass
+
+    def kill(self) -> None:
+        """As if the machine had lost its power (but for the page cache)."""
+        self.send(signal.SIGKILL)
+        if self.process:
+            self.process.wait()
+            self.process = None
+
+    def role(self) -> str:
+        """primary, replica, or nothing for one that does not answer."""
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=1)
+            connection.request("GET", "/patroni")
+            state = json.loads(connection.getresponse().read())
+            connection.close()
+        except (OSError, http.client.HTTPException, ValueError):
+            return ""
+        if state.get("state") != "running":
+            return ""
+        return "primary" if state.get("role") in ("master", "primary") else "replica"
+
+
+class Group:
+    """with Group(folder) as group: … group.primary()"""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        own(folder)
+        self.etcd_port, self.etcd_peer_port = free_port(), free_port()
+        self.etcd: subprocess.Popen | None = None
+        self.nodes: list[Node] = []
+
+    def __enter__(self) -> "Group":
+        client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.etcd_peer_port}"
+        with open(self.folder / "etcd.log", "ab") as log:
+            self.etcd = subprocess.Popen(
+                [etcd_binary(), "--name", "e", "--data-dir", str(self.folder / "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
+                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"e={peer}", "--unsafe-no-fsync"],
+                stdout=log, stderr=log)
+        self.nodes = [Node(self, f"n{i}") for i in range(3)]
+        self.nodes[0].start()
+        wait_until("the first node is primary", lambda: self.nodes[0].role() == "primary")
+        for node in self.nodes[1:]:
+            node.start()
+        self.wait_whole()
+        return self
+
+    def __exit__(self, *_) -> None:
+        for node in self.nodes:
+            node.send(signal.SIGCONT)
+            node.kill()
+            node.etcd_wire.end()
+        if self.etcd:
+            self.etcd.kill()
+            self.etcd.wait()
+
+    def primary(self) -> Node | None:
+        found = [node for node in self.nodes if node.role() == "primary"]
+        return found[0] if len(found) == 1 else None
+
+    def synchronous_standby(self) -> Node | None:
+        primary = self.primary()
+        name = query(primary.port, "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync' LIMIT 1") if primary else ""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def wait_whole(self) -> None:
+        """A primary, two replicas, and commits that wait for one of them."""
+        wait_until("three nodes run", lambda: sorted(node.role() for node in self.nodes) == ["primary", "replica", "replica"], 120)
+        wait_until("a standby is synchronous", lambda: self.synchronous_standby() is not None, 60)
+
+    def switch_over(self) -> None:
+        primary, standby = self.primary(), self.synchronous_standby()
+        connection = http.client.HTTPConnection("127.0.0.1", primary.rest_port, timeout=60)
+        connection.request("POST", "/switchover", json.dumps({"leader": primary.name, "candidate": standby.name}), {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
+
+
+def query(port: int, sql: str) -> str:
+    run = subprocess.run([binaries() / "psql", "-X", "-A", "-t", "-c", sql, f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout=2"],
+                         capture_output=True, text=True, check=False, timeout=20)
+    return run.stdout.strip()
+
+
+def own(path: pathlib.Path) -> None:
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        os.chown(path, user.pw_uid, user.pw_gid)
+        if path.is_dir():
+            path.chmod(0o755)
+
+
