@@ -25,6 +25,13 @@ void BodyStream::end() {
   wake(std::move(lock));
 }
 
+void BodyStream::break_off() {
+  std::unique_lock lock(mutex_);
+  if (std::exchange(ended_, true)) return;
+  broken_ = true;
+  wake(std::move(lock));
+}
+
 bool BodyStream::is_gone() const {
   const std::lock_guard lock(mutex_);
   return gone_;
@@ -43,7 +50,7 @@ void BodyStream::attach(std::shared_ptr<Mailbox> mailbox, std::uint64_t connecti
 
 BodyStream::Taken BodyStream::take() {
   const std::lock_guard lock(mutex_);
-  Taken taken{std::exchange(waiting_, {}), ended_};
+  Taken taken{std::exchange(waiting_, {}), ended_, broken_};
   in_flight_ = taken.bytes.size();
   return taken;
 }

@@ -31,6 +31,9 @@ class BodyStream {
   [[nodiscard]] bool write(std::string bytes);
   // All that was written is still sent; then the answer is whole and the connection closes.
   void end();
+  // All that was written is still sent; then the connection closes without the end that chunks have, so that the client
+  // knows that the answer is not whole (RFC 9112 §8). To a client of HTTP/1.0 it looks like end().
+  void break_off();
   [[nodiscard]] bool is_gone() const;
   [[nodiscard]] bool has_room() const;
 
@@ -38,7 +41,8 @@ class BodyStream {
   void attach(std::shared_ptr<Mailbox> mailbox, std::uint64_t connection);
   struct Taken {
     std::string bytes;
-    bool ended = false;  // nothing follows
+    bool ended = false;   // nothing follows
+    bool broken = false;  // and the answer is not whole
   };
   Taken take();
   void sent();  // what was taken last is on its way
@@ -54,6 +58,7 @@ class BodyStream {
   std::string waiting_;        // guarded by mutex_, as all below
   std::size_t in_flight_ = 0;  // bytes that were taken and not sent yet
   bool ended_ = false;
+  bool broken_ = false;
   bool gone_ = false;
 };
 

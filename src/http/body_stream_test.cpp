@@ -104,6 +104,18 @@ TEST(BodyStream, is_whole_for_a_client_also_over_tls_and_before_it_was_asked_for
   }
 }
 
+TEST(BodyStream, what_is_broken_off_is_not_taken_for_whole) {
+  Writer writer;
+  const auto server = serve(writer);
+  ASSERT_TRUE(writer->write("the first half"));
+  writer->break_off();
+  EXPECT_FALSE(writer->write("more"));
+  const auto answer = send({.url = "http://" + server->address() + "/"});
+  ASSERT_FALSE(answer);
+  EXPECT_TRUE(answer.error().code == "connection_lost" || answer.error().code == "bad_response") << answer.error().code;
+  EXPECT_TRUE(writer.wait_for(BodyStream::Told::kGone));
+}
+
 TEST(BodyStream, a_client_of_http_1_0_reads_to_the_end) {
   Writer writer;
   const auto server = serve(writer);

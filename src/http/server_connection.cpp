@@ -469,7 +469,7 @@ bool ServerConnection::refill() {
     streaming.out = std::move(taken.bytes);
   } else {
     if (!taken.bytes.empty()) append_chunk(streaming.out, taken.bytes);
-    if (taken.ended) streaming.out.append("0\r\n\r\n");
+    if (taken.ended && !taken.broken) streaming.out.append("0\r\n\r\n");
   }
   return !streaming.out.empty() || (streaming.last && refill());
 }

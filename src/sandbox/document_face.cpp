@@ -1,7 +1,10 @@
 // /documents/{token}/{name}: files behind links that die, and what the switches make of them.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/digest.hpp"
+#include "http/body_stream.hpp"
 #include "sandbox/faces.hpp"
 #include "sandbox/numbers.hpp"
 
@@ -36,7 +39,12 @@ void spoil(const Switches& switches, std::uint64_t seed, const std::string& abou
       response.content_type = "text/html";
     }
   } else if (drawn(switches.document_truncated, seed, "document_truncated", about)) {
+    // The connection ends before the document does.
+    auto stream = std::make_shared<http::BodyStream>([](http::BodyStream::Told) {});
     response.body.resize(response.body.size() * 2 / 3);
+    (void)stream->write(std::exchange(response.body, {}));
+    stream->break_off();
+    response.stream = std::move(stream);
   } else if (drawn(switches.document_oversized, seed, "document_oversized", about)) {
     response.body.resize(kOversized, '\0');
   }

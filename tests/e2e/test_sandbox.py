@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import pathlib
 import subprocess
@@ -318,6 +319,13 @@ class Documents(unittest.TestCase):
             self.assertTrue(healed.status == 200 and healed.body.startswith(b"%PDF"), name)
             self.switch(**{name: 0})
         self.assertEqual(right.status, 200)
+
+    def test_a_truncated_download_is_seen_to_be_one(self):
+        link = self.attributes()["results_pdf"]
+        self.switch(document_truncated=1)
+        with self.assertRaises(http.client.IncompleteRead):
+            self.network.call("GET", link)
+        self.assertTrue(self.network.call("GET", link).body.rstrip().endswith(b"%%EOF"))
 
     def test_documents_may_ask_for_the_token(self):
         self.switch(documents_need_token=True)
