@@ -466,6 +466,7 @@ void Api::Core::keys_changed() {
 void Api::Core::changed() {
   context_.sync.wake();
   waiters_.wake();
+  if (context_.items_issued) context_.items_issued();
 }
 
 FeedWaiters::Positions Api::Core::positions_of(const std::set<AppPractitionerId>& practitioners) const {

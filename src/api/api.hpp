@@ -19,6 +19,7 @@
 #include "api/key_ring.hpp"
 #include "base/ids.hpp"
 #include "base/secret.hpp"
+#include "delivery/endpoints.hpp"
 #include "http/message.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/metrics.hpp"
@@ -39,6 +40,7 @@ struct ApiContext {
   store::Views& views;
   store::EventLog& log;
   sync::Sync& sync;
+  delivery::Endpoints& endpoints;
   const runtime::Clock& clock;
   runtime::Metrics& metrics;
 
@@ -50,6 +52,7 @@ struct ApiContext {
   std::vector<SourceId> sources;  // the configured networks
   SourceId default_source = {};   // where a request names none; empty: the only one, if there is only one
   std::string version;
+  std::function<void()> items_issued = {};  // what was connected or matched may have issued items; must not block
   std::function<std::vector<ReadinessCheck>()> readiness = {};  // runs on an event loop: must not block
 
   unsigned workers = 4;            // threads for what reads the store

@@ -55,6 +55,7 @@ TEST(Api, an_empty_key_lets_nobody_in) {
   Api keyless({.views = *house.views_,
                .log = house.log_,
                .sync = house.sync_,
+               .endpoints = house.endpoints_,
                .clock = house.clock_,
                .metrics = house.metrics_,
                .admin_key = Secret<std::string>(),

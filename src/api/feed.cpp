@@ -59,20 +59,6 @@ Problem cursor_gone() {
               "the same source, event_id and ordered_test_id."};
 }
 
-// A notice is given when the later one of its two records is applied, so what had arrived by then is what it speaks of.
-void load_contents_before(store::ViewsSnapshot& snapshot, FeedPage& page) {
-  std::map<store::OrderKey, std::optional<store::OrderRecord>> orders;
-  for (const store::FeedRow& row : page.rows) {
-    const orders::Notice& notice = row.entry.notice;
-    if (notice.kind != orders::Notice::Kind::kResult) continue;
-    const auto [order, is_new] = orders.try_emplace(row.entry.order);
-    if (is_new) order->second = snapshot.order(row.entry.order);
-    const orders::TestHistory* test = order->second ? order->second->history.test(notice.test) : nullptr;
-    if (test == nullptr) continue;
-    page.before[row.position] = orders::contents_before(*test, notice.record, std::max(notice.record, notice.previous));
-  }
-}
-
 Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& question, store::Reach reach) {
   const auto snapshot = context.views.snapshot();
   const auto practitioner = connected_practitioner(*snapshot, question.practitioner, reach);
@@ -93,7 +79,8 @@ Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& quest
     if (auto event = snapshot->event_of_record(row.entry.notice.record))
       page.events.emplace(row.entry.notice.record, std::move(*event));
   }
-  load_contents_before(*snapshot, page);
+  KnownOrders orders;
+  for (const store::FeedRow& row : page.rows) page.before[row.position] = contents_before(*snapshot, row, orders);
   if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
   return page;
 }

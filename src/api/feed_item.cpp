@@ -1,5 +1,7 @@
 #include "api/feed_item.hpp"
 
+#include <algorithm>
+
 #include "api/service.hpp"
 #include "base/digest.hpp"
 #include "results/json.hpp"
@@ -69,6 +71,17 @@ Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTest
 }
 
 }  // namespace
+
+// A notice is given when the later one of its two records is applied, so what had arrived by then is what it speaks of.
+std::vector<Sequence> contents_before(store::ViewsSnapshot& snapshot, const store::FeedRow& row, KnownOrders& orders) {
+  const Notice& notice = row.entry.notice;
+  if (notice.kind != Notice::Kind::kResult) return {};
+  const auto [order, is_new] = orders.try_emplace(row.entry.order);
+  if (is_new) order->second = snapshot.order(row.entry.order);
+  const orders::TestHistory* test = order->second ? order->second->history.test(notice.test) : nullptr;
+  if (test == nullptr) return {};
+  return orders::contents_before(*test, notice.record, std::max(notice.record, notice.previous));
+}
 
 void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body, std::span<const Sequence> before,
                    Bodies& bodies) {

@@ -2,6 +2,8 @@
 // ever taken away or given another meaning within /v1.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +23,10 @@ struct FeedItem {
   std::string cursor;            // to read on after this item
   std::vector<Sequence> before;  // of a result: the records of the contents before it (orders::contents_before)
 };
+// The `before` of an item. Orders that were looked up are kept in `orders`, for the next item.
+using KnownOrders = std::map<store::OrderKey, std::optional<store::OrderRecord>>;
+std::vector<Sequence> contents_before(store::ViewsSnapshot& snapshot, const store::FeedRow& row, KnownOrders& orders);
+
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);
 
 // Into an open object: what the ordered test's HL7 in `body` says (results::write_members), and as `diff` what that

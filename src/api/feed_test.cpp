@@ -104,16 +104,10 @@ TEST(Feed, a_result_in_hl7_is_read_and_its_correction_told_analyte_by_analyte) {
                  .created_at = "2024-06-16T20:28:50Z",
                  .result = hl7("OBX|2|NM|2823-3^Potassium^LN||4.5|mmol/L|3.5-5.1|N|||C")});
   const Json later(house.get("/v1/feed?practitioner=anna").body);
-  EXPECT_EQ(later.at(item(2, "result/reading")), R"("link")");
-  EXPECT_EQ(later.at(item(2, "result/reports")), "absent");
-  EXPECT_EQ(later.at(item(3, "result/diff")), "null") << "what the address held is not known";
-
-  house.receive({.id = "evt_0",
-                 .created_at = "2024-06-17T20:28:50Z",
-                 .result = hl7("OBX|2|NM|2823-3^Potassium^LN||4.6|mmol/L|3.5-5.1|N|||C")});
-  const Json order(house.get("/v1/orders/ord_1?practitioner=anna").body);
-  EXPECT_EQ(order.text("/tests/0/result/reports/0/observations/1/values/0/text"), "4.6");
-  EXPECT_EQ(order.text("/tests/0/result/diff/reports/0/diff/analytes/0/name"), "Potassium");
+  ASSERT_EQ(later.size("/items"), 3U) << "what an address leads to is told once it is there";
+  EXPECT_EQ(later.text(item(2, "event_id")), "evt_4");
+  EXPECT_EQ(later.at(item(2, "result/diff/reports/0/diff/analytes/0/changes/0")),
+            R"({"kind":"value","before":"4.6","after":"4.5"})");
 }
 
 TEST(Feed, what_a_partial_resend_leaves_out_stands_and_is_not_new_when_it_comes_back) {
@@ -316,6 +310,7 @@ TEST(Feed, a_body_that_cannot_be_read_does_not_take_the_page_with_it) {
   Api api({.views = *house.views_,
            .log = log,
            .sync = house.sync_,
+           .endpoints = house.endpoints_,
            .clock = house.clock_,
            .metrics = house.metrics_,
            .admin_key = Secret<std::string>(kTestKey),

@@ -13,6 +13,7 @@
 #include "api/route.hpp"
 #include "base/json_writer.hpp"
 #include "base/timestamp.hpp"
+#include "store/deliveries.hpp"
 
 namespace resultsync::api {
 
@@ -43,6 +44,9 @@ MemberError unknown_source(const ApiContext& context);
 // A parameter `source` that narrows; nothing if it is absent.
 Checked<std::optional<SourceId>> source_filter(const ApiContext& context, const Parameters& parameters);
 
+// A job as it begins (202), or what it would do (200).
+http::Response job_reply(const store::Job& job, bool dry_run);
+
 // The practitioner, if one within the reach is connected under this id. Problem: 404 `unknown_practitioner`.
 Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id,
                                                        store::Reach reach);
@@ -72,6 +76,24 @@ Reply revoke_key(Service& service, const Call& call);
 Reply rotate_key(Service& service, const Call& call);
 Reply list_audit(Service& service, const Call& call);
 Reply get_checkpoint(Service& service, const Call& call);
+Reply create_endpoint(Service& service, const Call& call);
+Reply list_endpoints(Service& service, const Call& call);
+Reply get_endpoint(Service& service, const Call& call);
+Reply change_endpoint(Service& service, const Call& call);
+Reply delete_endpoint(Service& service, const Call& call);
+Reply rotate_endpoint_secret(Service& service, const Call& call);
+Reply test_endpoint(Service& service, const Call& call);
+Reply pause_endpoint(Service& service, const Call& call);
+Reply resume_endpoint(Service& service, const Call& call);
+Reply disable_endpoint(Service& service, const Call& call);
+Reply replay_feed(Service& service, const Call& call);
+Reply list_deliveries(Service& service, const Call& call);
+Reply get_delivery(Service& service, const Call& call);
+Reply retry_delivery(Service& service, const Call& call);
+Reply retry_deliveries(Service& service, const Call& call);
+Reply list_jobs(Service& service, const Call& call);
+Reply get_job(Service& service, const Call& call);
+Reply cancel_job(Service& service, const Call& call);
 Reply get_status(Service& service, const Call& call);
 Reply livez(Service& service, const Call& call);
 Reply readyz(Service& service, const Call& call);

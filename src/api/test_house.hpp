@@ -112,6 +112,7 @@ class House {
     api_ = std::make_unique<Api>(ApiContext{.views = *views_,
                                             .log = log_,
                                             .sync = sync_,
+                                            .endpoints = endpoints_,
                                             .clock = clock_,
                                             .metrics = metrics_,
                                             .admin_key = Secret<std::string>(kTestKey),
@@ -189,10 +190,13 @@ class House {
   runtime::Metrics metrics_;
   std::unique_ptr<store::Views> views_;
   sync::Sync sync_;
+  runtime::Vault vault_{runtime::MasterKey(runtime::random_key()), "endpoints"};
+  delivery::Endpoints endpoints_{*views_, vault_, {.allow_http = true, .policy = loopback_too()}, [] {}};
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Server> server_;
 
  private:
+  static http::AddressPolicy loopback_too() { return http::AddressPolicy::with_allowed({"127.0.0.0/8"}).value(); }
   static sync::SyncOptions sync_options(const std::vector<SourceId>& sources) {
     sync::SyncOptions options;
     for (const auto& source : sources) options.result_types[source] = {"order.new_result"};

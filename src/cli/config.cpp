@@ -155,7 +155,7 @@ class Loader {
   }
 
   static bool is_section(const std::string& key) {
-    return key == "server" || key == "sources" || key == "limits" || key == "log" ||
+    return key == "server" || key == "sources" || key == "limits" || key == "delivery" || key == "log" ||
            (key.starts_with("sources.") && key.find('.', 8) == std::string::npos);
   }
 
@@ -434,6 +434,7 @@ class Loader {
               "limits.queue is smaller than limits.body: the largest body could never be taken",
               "raise limits.queue or lower limits.body");
     }
+    build_delivery(config.delivery);
     using runtime::log::Level;
     const std::map<std::string, Level> levels = {{"debug", Level::kDebug},
                                                  {"info", Level::kInfo},
@@ -492,6 +493,39 @@ class Loader {
   static bool is_loopback(const std::string& address) {
     const std::string host = address.substr(0, address.rfind(':'));
     return host.starts_with("127.") || host == "localhost" || host == "[::1]";
+  }
+
+  void build_delivery(delivery::DeliveryOptions& options) {
+    const auto allowed = list("delivery.allow");
+    note_list("delivery.allow", allowed);
+    if (auto policy = http::AddressPolicy::with_allowed(allowed)) {
+      options.destinations.policy = std::move(*policy);
+    } else {
+      problem(take("delivery.allow").origin, "delivery.allow: " + policy.error().text(),
+              "write addresses, networks or host names: [\"10.1.2.0/24\", \"127.0.0.1:9000\"]");
+    }
+    options.destinations.allow_http = boolean("delivery.allow_http");
+    const std::string ca_file = text_or("delivery.ca_file", "");
+    if (!ca_file.empty()) options.ca_file = resolve(ca_file, take("delivery.ca_file"));
+    const auto delays = list("delivery.schedule");
+    note_list("delivery.schedule", delays);
+    if (const auto schedule = delivery::Schedule::parse(delays)) {
+      options.schedule = *schedule;
+    } else {
+      problem(take("delivery.schedule").origin, "delivery.schedule is no list of delays",
+              "write 1 to 50 delays of at most 30d: [\"0s\", \"5s\", \"5m\", \"2h\"]");
+    }
+    options.request_timeout = std::chrono::milliseconds(number("delivery.timeout_ms"));
+    options.lease = std::chrono::milliseconds(number("delivery.lease_ms"));
+    options.in_flight_max = static_cast<std::size_t>(number("delivery.in_flight"));
+    options.response_bytes_max = static_cast<std::size_t>(number("delivery.response"));
+    options.breaker.failures = static_cast<int>(number("delivery.breaker_failures"));
+    options.breaker.cooldown = std::chrono::milliseconds(number("delivery.breaker_ms"));
+    options.breaker.cooldown_max = options.breaker.cooldown * 20;
+    options.disable_after = std::chrono::hours(number("delivery.disable_after_hours"));
+    options.keep = std::chrono::hours(24 * number("delivery.keep_days"));
+    if (auto checked = delivery::check_options(options); !checked)
+      problem(take("delivery.lease_ms").origin, "delivery.lease_ms: " + checked.error().message, checked.error().cause);
   }
 
   void build_source(const std::string& name, const std::string& where) {

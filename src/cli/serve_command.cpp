@@ -15,12 +15,15 @@
 #include <filesystem>
 
 #include "api/api.hpp"
+#include "api/webhook_items.hpp"
 #include "cli/chosen_store.hpp"
 #include "cli/config_options.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/server_file.hpp"
 #include "cli/store_on_disk.hpp"
 #include "cli/version.hpp"
+#include "delivery/delivery.hpp"
+#include "delivery/endpoints.hpp"
 #include "http/server.hpp"
 #include "intake/webhook.hpp"
 #include "runtime/clock.hpp"
@@ -28,6 +31,7 @@
 #include "runtime/keys.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
+#include "runtime/vault.hpp"
 #include "sync/sync.hpp"
 
 namespace resultsync::cli {
@@ -37,6 +41,7 @@ namespace {
 // still awaited.
 constexpr std::chrono::milliseconds kPublicPatience{6'000};
 constexpr std::chrono::milliseconds kPrivatePatience{2'000};
+constexpr std::chrono::milliseconds kDeliveryPatience{1'500};
 
 // Where signals and the failure of the store arrive: one place to wait, for the main thread.
 class Ending {
@@ -172,6 +177,8 @@ class House {
     if (!audit_key) return forward_error(std::move(audit_key));
     const AccessKeys keys{*admin_key, master->key(), audit_key->key()};
 
+    vault_ = std::make_unique<runtime::Vault>(*master, "endpoints");
+
     auto store =
         open_store(config_, std::move(*master), clock_, [&ending](const Error& error) { ending.store_failed(error); });
     if (!store) return forward_error(std::move(store));
@@ -181,12 +188,14 @@ class House {
 
     sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_, std::move(index)));
     if (auto checked = sync_->check(); !checked) return checked;
+    if (auto opened = open_delivery(); !opened) return opened;
     open_api(keys, ending);
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
     log_->on_commit([this](Sequence) { sync_->wake(); });
-    sync_->on_feed([this] { api_->feed_changed(); });
-    if (shared_log_ != nullptr) shared_log_->on_feed([this] { api_->feed_changed(); });
+    sync_->on_feed([this] { feed_changed(); });
+    if (shared_log_ != nullptr) shared_log_->on_feed([this] { feed_changed(); });
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
+    delivery_->start([&ending](const Error& error) { ending.store_failed(error); });
     return open_listeners();
   }
 
@@ -196,6 +205,7 @@ class House {
     if (public_) public_->stop(kPublicPatience);
     if (api_) api_->stop();
     if (private_) private_->stop(kPrivatePatience);
+    if (delivery_) delivery_->stop(kDeliveryPatience);
     if (sync_) sync_->stop();
     if (log_) log_->close();
   }
@@ -220,6 +230,7 @@ class House {
     api::ApiContext context{.views = *views_,
                             .log = *log_,
                             .sync = *sync_,
+                            .endpoints = *endpoints_,
                             .clock = clock_,
                             .metrics = metrics_,
                             .admin_key = keys.admin,
@@ -233,6 +244,7 @@ class House {
       if (const auto kept = append_line(path, store::line_of(checkpoint)); !kept)
         runtime::log::error("audit.checkpoint_not_kept", {{"code", kept.error().code}});
     };
+    context.items_issued = [this] { delivery_->wake(); };
     context.readiness = [this, &ending] {
       std::vector<api::ReadinessCheck> checks{{.name = "store", .ok = !ending.has_failed()},
                                               {.name = "listeners", .ok = ready_.load()}};
@@ -244,6 +256,24 @@ class House {
       return checks;
     };
     api_ = std::make_unique<api::Api>(std::move(context));
+  }
+
+  void feed_changed() {
+    api_->feed_changed();
+    delivery_->wake();
+  }
+
+  Result<void> open_delivery() {
+    webhook_items_ = std::make_unique<api::WebhookItems>(*views_, *log_);
+    delivery::DeliveryOptions options = config_.delivery;
+    options.sole_owner = shared_log_ == nullptr;
+    options.user_agent = "resultsync/" + std::string(kVersion);
+    auto delivery = delivery::Delivery::open(*views_, *vault_, *webhook_items_, clock_, metrics_, std::move(options));
+    if (!delivery) return forward_error(std::move(delivery));
+    delivery_ = std::move(*delivery);
+    endpoints_ = std::make_unique<delivery::Endpoints>(*views_, *vault_, config_.delivery.destinations,
+                                                       [this] { delivery_->endpoints_changed(); });
+    return {};
   }
 
   Result<void> open_listeners() {
@@ -282,6 +312,10 @@ class House {
   store::PostgresLog* shared_log_ = nullptr;  // the log, where other instances share it
   std::unique_ptr<store::Views> views_;
   std::unique_ptr<sync::Sync> sync_;
+  std::unique_ptr<runtime::Vault> vault_;
+  std::unique_ptr<api::WebhookItems> webhook_items_;
+  std::unique_ptr<delivery::Delivery> delivery_;
+  std::unique_ptr<delivery::Endpoints> endpoints_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> private_;
   std::unique_ptr<http::Server> public_;

@@ -56,6 +56,27 @@ constexpr SettingKind kKinds[] = {
     {"limits.key_requests_per_second", Form::kCount, "200", "requests of one API key, in the long run; beyond: 429", "",
      1, 1'000'000},
     {"limits.key_burst", Form::kCount, "400", "requests of one API key at once; beyond: 429", "", 1, 1'000'000},
+    {"delivery.allow", Form::kList, "",
+     "addresses that webhooks may go to although they are not public: `10.1.2.0/24`, `127.0.0.1:9000`, "
+     "`hooks.example.com`"},
+    {"delivery.allow_http", Form::kBoolean, "false", "let webhooks go by plain http"},
+    {"delivery.ca_file", Form::kText, "",
+     "PEM bundle that receivers' certificates are checked with, relative to the folder of this file; empty: the "
+     "system's"},
+    {"delivery.schedule", Form::kList, "0s, 5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h",
+     "the delay before each attempt, ±20 %; after the last a delivery is a dead letter"},
+    {"delivery.timeout_ms", Form::kCount, "15000", "time limit of a whole request", "", 10, 300'000},
+    {"delivery.lease_ms", Form::kCount, "60000",
+     "how long a worker has a delivery for itself; at least 5000 more than timeout_ms", "", 1'000, 3'600'000},
+    {"delivery.in_flight", Form::kCount, "2048", "requests at a time, over all endpoints", "", 1, 20'000},
+    {"delivery.response", Form::kBytes, "64 KiB", "most that is read of an answer; its first 512 bytes are kept", "", 1,
+     16 << 20},
+    {"delivery.breaker_failures", Form::kCount, "5",
+     "failures in a row after which an endpoint is sent one request at a time, after a pause", "", 1, 1'000},
+    {"delivery.breaker_ms", Form::kCount, "30000", "the first pause; it doubles up to 20 times that", "", 1, 3'600'000},
+    {"delivery.disable_after_hours", Form::kCount, "120", "an endpoint that has failed for so long is disabled", "", 1,
+     8'760},
+    {"delivery.keep_days", Form::kCount, "30", "how long ended deliveries are kept; dead letters stay", "", 1, 36'500},
     {"log.level", Form::kChoice, "info", "least severe event that is logged", "debug|info|warning|error|off"},
 };
 

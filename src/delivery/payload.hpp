@@ -18,7 +18,8 @@ class ItemReader {
   virtual std::string cursor(const store::FeedRow& item) = 0;
   // The whole item as JSON, as /v1/feed shows it. It holds health data.
   virtual std::string full(const store::FeedRow& item) = 0;
-  // The statuses of the result's reports ("final", "corrected"); empty where it has none.
+  // The statuses of the result's reports ("final", "corrected"), "unknown" if none can be read; empty for an order's
+  // item.
   virtual std::vector<std::string> statuses(const store::FeedRow& item) = 0;
 };
 
