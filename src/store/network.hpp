@@ -77,8 +77,7 @@ struct Authorization {
   ConsentState state = ConsentState::kConnected;
   std::string reason;         // an error code; empty where all is well
   std::string sealed_access;  // empty once they are worth nothing
-  std::string sealed_refresh;
-  std::string sealed_previous;  // the refresh token before: kept until the newer one has worked
+  std::string sealed_refresh;   // replaced in one transaction by the newer one
   Timestamp expires_at;         // of the access token
   std::string lease_owner;      // who refreshes it now; empty: nobody
   Timestamp lease_until;
@@ -135,6 +134,7 @@ class NetworkReads {
   virtual std::optional<DocumentRow> document(const Sha256& sha256) = 0;  // with its bytes
   // Without them, and only if an order within reach shows it.
   virtual std::optional<DocumentRow> visible_document(const Sha256& sha256, Reach reach) = 0;
+  virtual bool has_pending_documents(OrderKey order) = 0;  // a result of it waits for one
   virtual DocumentTotals document_totals() = 0;
   virtual bool was_told_missing(OrderKey order, const OrderedTestId& test, int version) = 0;
 

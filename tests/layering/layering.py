@@ -18,8 +18,9 @@ MAY_USE = {
     "store": {"base", "runtime", "orders", "results"},
     "intake": {"base", "runtime", "http", "orders", "results", "vendors", "store"},
     "sync": {"base", "runtime", "orders", "hl7", "results", "fhir", "vendors", "store"},
+    "network": {"base", "runtime", "http", "orders", "results", "vendors", "store", "sync"},
     "delivery": {"base", "runtime", "http", "orders", "results", "vendors", "store"},
-    "api": {"base", "runtime", "http", "orders", "hl7", "results", "fhir", "vendors", "store", "sync", "delivery"},
+    "api": {"base", "runtime", "http", "orders", "hl7", "results", "fhir", "vendors", "store", "sync", "network", "delivery"},
 }
 EVERYTHING_BELOW = set(MAY_USE)
 MAY_USE["console"] = EVERYTHING_BELOW

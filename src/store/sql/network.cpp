@@ -60,7 +60,7 @@ DocumentRow document_row(const Query& query) {
 
 #define AUTHORIZATION_COLUMNS                                                                         \
   "authorization_key, source, app_id, vendor_practitioner, clinic_id, state, reason, sealed_access, " \
-  "sealed_refresh, sealed_previous, expires_at, lease_owner, lease_until, created_at, updated_at"
+  "sealed_refresh, expires_at, lease_owner, lease_until, created_at, updated_at"
 
 std::vector<Authorization> authorization_rows(Query& query) {
   std::vector<Authorization> rows;
@@ -75,12 +75,11 @@ std::vector<Authorization> authorization_rows(Query& query) {
     row.reason = query.text(6);
     row.sealed_access = query.blob(7);
     row.sealed_refresh = query.blob(8);
-    row.sealed_previous = query.blob(9);
-    row.expires_at = Timestamp{query.integer(10)};
-    row.lease_owner = query.text(11);
-    row.lease_until = Timestamp{query.integer(12)};
-    row.created_at = Timestamp{query.integer(13)};
-    row.updated_at = Timestamp{query.integer(14)};
+    row.expires_at = Timestamp{query.integer(9)};
+    row.lease_owner = query.text(10);
+    row.lease_until = Timestamp{query.integer(11)};
+    row.created_at = Timestamp{query.integer(12)};
+    row.updated_at = Timestamp{query.integer(13)};
     rows.push_back(std::move(row));
   }
   return rows;
@@ -184,6 +183,13 @@ std::optional<DocumentRow> SqlNetworkReads::visible_document(const Sha256& sha25
   return document_row(query);
 }
 
+bool SqlNetworkReads::has_pending_documents(OrderKey order) {
+  return Query(database_,
+               "SELECT record FROM document_uses WHERE order_key = ?1 AND state = 'pending' AND is_content = 1 LIMIT 1",
+               order.value)
+      .next();
+}
+
 DocumentTotals SqlNetworkReads::document_totals() {
   DocumentTotals totals;
   totals.documents = count_of(database_, "SELECT count(*) FROM documents");
@@ -261,24 +267,23 @@ std::vector<Authorization> SqlNetworkReads::authorizations_of(const AppPractitio
 AuthorizationKey SqlNetworkWrites::add_authorization(const Authorization& row) {
   Query query(database_,
               "INSERT INTO authorizations (source, app_id, vendor_practitioner, clinic_id, state, reason, "
-              "sealed_access, sealed_refresh, sealed_previous, expires_at, lease_owner, lease_until, created_at, "
-              "updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING "
-              "authorization_key",
+              "sealed_access, sealed_refresh, expires_at, lease_owner, lease_until, created_at, updated_at) VALUES "
+              "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING authorization_key",
               row.source.text(), row.app_practitioner.text(), row.vendor_practitioner.text(), row.clinic.text(),
               name_of(row.state), row.reason, Blob{row.sealed_access}, Blob{row.sealed_refresh},
-              Blob{row.sealed_previous}, row.expires_at.microseconds, row.lease_owner, row.lease_until.microseconds,
-              row.created_at.microseconds, row.updated_at.microseconds);
+              row.expires_at.microseconds, row.lease_owner, row.lease_until.microseconds, row.created_at.microseconds,
+              row.updated_at.microseconds);
   return query.next() ? AuthorizationKey{query.integer(0)} : AuthorizationKey{};
 }
 
 void SqlNetworkWrites::save_authorization(const Authorization& row) {
   Query(database_,
         "UPDATE authorizations SET vendor_practitioner = ?2, clinic_id = ?3, state = ?4, reason = ?5, sealed_access = "
-        "?6, sealed_refresh = ?7, sealed_previous = ?8, expires_at = ?9, lease_owner = ?10, lease_until = ?11, "
-        "updated_at = ?12 WHERE authorization_key = ?1",
+        "?6, sealed_refresh = ?7, expires_at = ?8, lease_owner = ?9, lease_until = ?10, updated_at = ?11 WHERE "
+        "authorization_key = ?1",
         row.key.value, row.vendor_practitioner.text(), row.clinic.text(), name_of(row.state), row.reason,
-        Blob{row.sealed_access}, Blob{row.sealed_refresh}, Blob{row.sealed_previous}, row.expires_at.microseconds,
-        row.lease_owner, row.lease_until.microseconds, row.updated_at.microseconds)
+        Blob{row.sealed_access}, Blob{row.sealed_refresh}, row.expires_at.microseconds, row.lease_owner,
+        row.lease_until.microseconds, row.updated_at.microseconds)
       .run();
 }
 

@@ -14,6 +14,7 @@ class SqlNetworkReads final : public NetworkReads {
   std::vector<DocumentUse> open_uses_of(const SourceId& source, const Sha256& link) override;
   std::optional<DocumentRow> document(const Sha256& sha256) override;
   std::optional<DocumentRow> visible_document(const Sha256& sha256, Reach reach) override;
+  bool has_pending_documents(OrderKey order) override;
   DocumentTotals document_totals() override;
   bool was_told_missing(OrderKey order, const OrderedTestId& test, int version) override;
   std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) override;

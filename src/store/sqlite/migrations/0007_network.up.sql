@@ -34,6 +34,9 @@ CREATE INDEX document_uses_by_link ON document_uses (link) WHERE open = 1;
 -- Who may see a document: whoever sees an order that shows it.
 CREATE INDEX document_uses_by_document ON document_uses (sha256);
 
+-- Whether a result of an order waits.
+CREATE INDEX document_uses_pending ON document_uses (order_key) WHERE state = 'pending';
+
 -- Versions that were told while a document of theirs could not be had: they are shown so for ever (S3).
 CREATE TABLE told_missing (
   order_key INTEGER NOT NULL,
@@ -52,7 +55,6 @@ CREATE TABLE authorizations (
   reason              TEXT    NOT NULL,
   sealed_access       BLOB    NOT NULL,
   sealed_refresh      BLOB    NOT NULL,
-  sealed_previous     BLOB    NOT NULL,
   expires_at          INTEGER NOT NULL,
   lease_owner         TEXT    NOT NULL,
   lease_until         INTEGER NOT NULL,

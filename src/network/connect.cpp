@@ -1,0 +1,257 @@
+#include "network/connect.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "network/page.hpp"
+#include "runtime/log.hpp"
+#include "runtime/random.hpp"
+#include "sync/connections.hpp"
+
+namespace resultsync::network {
+namespace {
+
+constexpr std::string_view kConnectPrefix = "/connect/";
+constexpr std::string_view kCallback = "/oauth/callback";
+constexpr std::string_view kCookie = "resultsync_connect";
+constexpr std::size_t kSecretBytes = 32;
+constexpr std::size_t kTokenBytesMax = 128;
+
+Timestamp later(Timestamp time, std::chrono::seconds by) {
+  return {time.microseconds + std::chrono::microseconds(by).count()};
+}
+
+std::string new_secret() {
+  return encode_base64url(runtime::random_bytes(kSecretBytes));
+}
+
+std::string cookie_of(const http::Request& request) {
+  const auto header = request.headers.only("Cookie");
+  if (!header) return {};
+  std::string_view rest = *header;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(';'), rest.size());
+    std::string_view one = rest.substr(0, end);
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    if (one.starts_with(kCookie) && one.substr(kCookie.size()).starts_with('=')) return std::string(one.substr(kCookie.size() + 1));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
+}
+
+// What is stored: neither half alone gives it.
+Sha256 digest_of_state(std::string_view state, std::string_view cookie) {
+  return sha256(std::string(state) + "." + std::string(cookie));
+}
+
+std::string redirect_uri(const Settings& settings) {
+  return settings.public_url + std::string(kCallback);
+}
+
+std::string text_at(const orders::JsonBody& body, const std::string& pointer) {
+  simdjson::dom::element found;
+  if (!body.root() || body.root()->at_pointer(pointer).get(found) != simdjson::SUCCESS) return {};
+  return orders::id_text(found);
+}
+
+Page ask_for_a_new_link(std::string title, std::string what) {
+  return {.status = 410,
+          .title = std::move(title),
+          .paragraphs = {std::move(what), "Go back to the application that sent you here and ask for a new link."}};
+}
+
+}  // namespace
+
+Connect::Connect(const World& world, Tokens& tokens, ApiClient& api, std::function<void()> run_added)
+    : world_(world),
+      tokens_(tokens),
+      api_(api),
+      run_added_(std::move(run_added)),
+      workers_(std::make_unique<runtime::Workers>("connect", 2, 64)) {}
+
+Connect::~Connect() {
+  stop();
+}
+
+void Connect::stop() {
+  workers_.reset();
+}
+
+Result<Connect::Link> Connect::make_link(const SourceId& source, const AppPractitionerId& practitioner) {
+  const SourceSettings* settings = settings_of(world_.settings, source);
+  if (settings == nullptr || settings->api.empty() || settings->client_id.empty()) {
+    return fail("no_api", "this source has no API and client id in the configuration, so nobody can consent to it");
+  }
+  const std::string token = new_secret();
+  store::ConnectLink link;
+  link.link = sha256(token);
+  link.source = source;
+  link.app_practitioner = practitioner;
+  link.expires_at = later(world_.clock.now(), world_.settings.link_lifetime);
+  const auto transaction = world_.views.begin();
+  transaction->network().drop_connect_links(later(world_.clock.now(), -std::chrono::hours(24)));
+  transaction->network().add_connect_link(link);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  return Link{world_.settings.public_url + std::string(kConnectPrefix) + token, link.expires_at};
+}
+
+bool Connect::is_ours(std::string_view path) {
+  return path == kCallback || (path.starts_with(kConnectPrefix) && path.size() > kConnectPrefix.size());
+}
+
+void Connect::handle(http::Request request, http::Responder respond) {
+  auto shared = std::make_shared<std::pair<http::Request, http::Responder>>(std::move(request), std::move(respond));
+  const bool taken = workers_ && workers_->submit([this, shared] { shared->second(answer(shared->first)); });
+  if (!taken) shared->second(render({.status = 503, .title = "Too busy just now", .paragraphs = {"Try again in a minute."}}));
+}
+
+http::Response Connect::answer(const http::Request& request) {
+  if (request.path == kCallback) {
+    if (request.method == "GET") return callback(request);
+  } else {
+    const std::string token = request.path.substr(kConnectPrefix.size());
+    if (token.size() > kTokenBytesMax) return render(ask_for_a_new_link("This link is not known", "It may have been cut off on its way."));
+    if (request.method == "GET" || request.method == "HEAD") return show_link(token);
+    if (request.method == "POST") return use_link(request, token);
+  }
+  return render({.status = 405, .title = "This page does not take that", .paragraphs = {"Open the link in a browser."}});
+}
+
+http::Response Connect::show_link(const std::string& token) {
+  const auto snapshot = world_.views.snapshot();
+  const auto link = snapshot->network().connect_link(sha256(token));
+  if (!link) return render(ask_for_a_new_link("This link is not known", "It may be too old, or it was cut off on its way."));
+  if (link->used) return render(ask_for_a_new_link("This link was used already", "Each link connects once, so that nobody else can use yours."));
+  if (link->expires_at <= world_.clock.now()) return render(ask_for_a_new_link("This link is too old", "Links are good for 15 minutes."));
+  return render({.status = 200,
+                 .title = "Connect your lab orders",
+                 .paragraphs = {fmt::format("You are about to connect your account at {} with the application that sent you here. You will be asked there "
+                                            "for your consent.",
+                                            link->source.text()),
+                                "From then on the application receives the orders and results of your whole clinic. You can end this at any time in the application."},
+                 .button = "Continue"});
+}
+
+http::Response Connect::use_link(const http::Request& request, const std::string& token) {
+  // A form on another site could send a browser here; what it cannot do is say that it is us.
+  if (const auto site = request.headers.only("Sec-Fetch-Site"); site && *site != "same-origin" && *site != "none") {
+    return render({.status = 403, .title = "This did not come from our page", .paragraphs = {"Open the link itself, and use its button."}});
+  }
+  const std::string state = new_secret();
+  const std::string cookie = new_secret();
+  const std::string verifier = new_secret();
+  std::optional<store::ConnectLink> link;
+  {
+    const auto transaction = world_.views.begin();
+    link = transaction->read().network().connect_link(sha256(token));
+    const bool good = link && !link->used && link->expires_at > world_.clock.now();
+    if (!good) link.reset();
+    if (link) {
+      link->used = true;
+      link->state = digest_of_state(state, cookie);
+      link->state_expires_at = later(world_.clock.now(), world_.settings.consent_lifetime);
+      link->sealed_verifier = world_.tokens.seal("verifier " + link->link.hex(), verifier);
+      transaction->network().save_connect_link(*link);
+      if (auto committed = transaction->commit(); !committed) link.reset();
+    }
+  }
+  const SourceSettings* source = link ? settings_of(world_.settings, link->source) : nullptr;
+  if (source == nullptr) return render(ask_for_a_new_link("This link is not good any more", "It was used already, or it is older than 15 minutes."));
+
+  std::vector<std::pair<std::string, std::string>> query{{"response_type", "code"},
+                                                         {"client_id", source->client_id},
+                                                         {"redirect_uri", redirect_uri(world_.settings)},
+                                                         {"state", state}};
+  if (!source->scope.empty()) query.emplace_back("scope", source->scope);
+  if (source->pkce) {
+    query.emplace_back("code_challenge", encode_base64url(sha256(verifier).view()));
+    query.emplace_back("code_challenge_method", "S256");
+  }
+  const std::string address = full_url(*source, source->authorize_url);
+  http::Response response;
+  response.status = 303;
+  response.content_type.clear();
+  response.set_header("Location", address + (address.contains('?') ? "&" : "?") + form_encoded(query));
+  const bool https = world_.settings.public_url.starts_with("https://");
+  response.set_header("Set-Cookie", fmt::format("{}={}; Path={}; HttpOnly; SameSite=Lax; Max-Age={}{}", kCookie, cookie, kCallback,
+                                                world_.settings.consent_lifetime.count(), https ? "; Secure" : ""));
+  return secured(std::move(response));
+}
+
+http::Response Connect::callback(const http::Request& request) {
+  const auto state = request.query("state");
+  if (!state) return render(ask_for_a_new_link("Something is missing", "The network sent you back without what we need to know you by."));
+  std::optional<store::ConnectLink> link;
+  bool was_finished = false;
+  {
+    const auto transaction = world_.views.begin();
+    link = transaction->read().network().connect_link_of_state(digest_of_state(*state, cookie_of(request)));
+    if (link && link->state_expires_at <= world_.clock.now()) link.reset();
+    if (link && link->finished) was_finished = true;
+    if (link && !was_finished) {  // one use, whatever comes of it
+      link->finished = true;
+      transaction->network().save_connect_link(*link);
+      if (auto committed = transaction->commit(); !committed) link.reset();
+    }
+  }
+  if (was_finished) return render(ask_for_a_new_link("This page was opened already", "Your consent was taken the first time. If the application does not show the connection, start again."));
+  if (!link) return render(ask_for_a_new_link("We do not know this visit", "It took longer than 15 minutes, or it was begun in another browser."));
+  if (const auto error = request.query("error")) {
+    if (*error == "access_denied") {
+      return render({.status = 200, .title = "Not connected", .paragraphs = {"You did not give your consent, so nothing was connected.", "If that was a mistake, ask the application for a new link."}});
+    }
+    runtime::log::warning("network.consent_error", {{"source", link->source.text()}});
+    return render({.status = 502, .title = "The network could not ask for your consent", .paragraphs = {"Ask the application for a new link. If this happens again, tell its operator: the network refused its request."}});
+  }
+  const auto code = request.query("code");
+  if (!code || code->empty()) return render(ask_for_a_new_link("Something is missing", "The network sent you back without a code."));
+  const auto clinic = conclude(*link, *code);
+  if (!clinic) {
+    runtime::log::warning("network.connect_failed", {{"source", link->source.text()}, {"reason", clinic.error().code}, {"cause", clinic.error().cause}});
+    if (clinic.error().code == "consent_refused") return render(ask_for_a_new_link("Your consent came too late", "The network did not take it any more."));
+    return render({.status = 502, .title = "The network did not answer as it should", .paragraphs = {"Your consent was given, but your account could not be read, so nothing was connected.", "Wait a minute and ask the application for a new link. If it happens again, tell its operator."}});
+  }
+  return render({.status = 200, .title = "Connected", .paragraphs = {"Your clinic is connected. Its earlier orders are being read now; new results will follow by themselves.", "You can close this page."}});
+}
+
+// The code becomes tokens, the tokens say who this is, and that makes the connection. The clinic.
+Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code) {
+  const SourceSettings* source = settings_of(world_.settings, link.source);
+  if (source == nullptr) return fail("no_api", "this source has no API any more");
+  auto verifier = world_.tokens.open("verifier " + link.link.hex(), link.sealed_verifier);
+  if (!verifier) return forward_error(std::move(verifier));
+  auto pair = tokens_.exchange(*source, code, redirect_uri(world_.settings), source->pkce ? *verifier : std::string{});
+  if (!pair) return forward_error(std::move(pair));
+  auto me = api_.get_with(*source, pair->access, source->me_path);
+  if (!me) return forward_error(std::move(me));
+  store::Authorization row;
+  row.source = link.source;
+  row.app_practitioner = link.app_practitioner;
+  row.vendor_practitioner = PractitionerId(text_at(*me->body, source->practitioner_pointer));
+  row.clinic = ClinicId(text_at(*me->body, source->clinic_pointer));
+  if (row.clinic.empty()) return fail("bad_response", "the Practitioner endpoint names no clinic");
+  if (auto kept = tokens_.keep(*source, row, *pair); !kept) return forward_error(std::move(kept));
+  auto connected = sync::connect(world_.views, {row.app_practitioner, row.source, row.clinic, row.vendor_practitioner}, world_.clock.now());
+  if (!connected) return forward_error(std::move(connected));
+  {
+    const auto transaction = world_.views.begin();
+    store::NetworkRun run;
+    run.source = row.source;
+    run.app_practitioner = row.app_practitioner;
+    run.clinic = row.clinic;
+    run.kind = "backfill";
+    run.state = "waiting";
+    run.started_at = world_.clock.now();
+    transaction->network().add_run(run);
+    if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  }
+  runtime::log::info("network.connected", {{"source", row.source.text()}, {"clinic", row.clinic.text()}});
+  world_.wake_sync();
+  world_.feed_changed();
+  run_added_();
+  return row.clinic.text();
+}
+
+}  // namespace resultsync::network

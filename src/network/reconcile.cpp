@@ -1,0 +1,164 @@
+#include "network/reconcile.hpp"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include "network/snapshot.hpp"
+#include "orders/decode.hpp"
+#include "runtime/log.hpp"
+
+namespace resultsync::network {
+namespace {
+
+constexpr std::size_t kPagesMax = 100'000;
+constexpr std::chrono::seconds kSyncPatience{60};
+constexpr std::chrono::milliseconds kSyncPoll{5};
+
+bool ends_the_run(std::string_view code) {
+  return code == "needs_consent" || code == "revoked" || code == "forbidden" || code == "not_found" || code == "refused" ||
+         code == "foreign_address" || code == "address_refused" || code == "bad_url";
+}
+
+std::string first_page(const SourceSettings& source) {
+  const std::string size = std::to_string(source.page_size);
+  return source.orders_path + (source.orders_path.contains('?') ? "&" : "?") + "page%5Bnumber%5D=1&page%5Bsize%5D=" + size;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(const World& world, const Fetcher& fetcher, ApiClient& api)
+    : world_(world),
+      fetcher_(fetcher),
+      api_(api),
+      gaps_(world.metrics.counter("resultsync_reconciled_total", "Orders of which something had been missed, and was applied.")),
+      orders_(world.metrics.counter("resultsync_reconcile_orders_total", "Orders that were read from the network's API.")) {}
+
+store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token& stop) {
+  run.state = "running";
+  run.orders_read = 0;
+  const SourceSettings* source = settings_of(world_.settings, run.source);
+  std::optional<store::Authorization> consent;
+  {
+    const auto snapshot = world_.views.snapshot();
+    consent = consent_for(*snapshot, run.source, run.clinic);
+  }
+  Result<void> outcome = source == nullptr || source->api.empty() ? Result<void>(fail("refused", "this source has no API"))
+                         : !consent ? Result<void>(fail("needs_consent", "nobody of this clinic has given a consent that works"))
+                                    : read_pages(run, *source, consent->key, stop);
+  if (outcome) {
+    run.state = "finished";
+    run.reason.clear();
+  } else {
+    run.reason = outcome.error().code;
+    if (ends_the_run(outcome.error().code)) run.state = "failed";
+  }
+  if (run.state != "running") {
+    run.finished_at = world_.clock.now();
+    runtime::log::info("network.run", {{"source", run.source.text()}, {"clinic", run.clinic.text()}, {"kind", run.kind}, {"state", run.state}, {"reason", run.reason}, {"orders", run.orders_read}, {"gaps", run.gaps}});
+  }
+  save(run);
+  return run;
+}
+
+Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings& source,
+                                    store::AuthorizationKey consent, const std::stop_token& stop) {
+  std::string page = first_page(source);
+  for (std::size_t pages = 0; !page.empty() && pages < kPagesMax; ++pages) {
+    if (stop.stop_requested()) return fail("stopped", "the server is stopping");
+    auto answer = api_.get(source, consent, page);
+    if (!answer) return forward_error(std::move(answer));
+    run.orders_total = std::max(run.orders_total, count_of(*answer->body));
+    wait_for_sync();  // what has been received already is no gap
+    for (const OrderSnapshot& order : orders_of(*answer->body)) {
+      if (stop.stop_requested()) return fail("stopped", "the server is stopping");
+      ++run.orders_read;
+      orders_.add();
+      const bool too_old = run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
+      if (too_old) continue;
+      auto missed = apply(source, order, answer->at);
+      if (!missed) return forward_error(std::move(missed));
+      if (*missed) ++run.gaps;
+    }
+    run.orders_total = std::max(run.orders_total, run.orders_read);
+    save(run);
+    page = next_page(*answer->body);
+  }
+  return {};
+}
+
+Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order) {
+  std::string path = source.order_path;
+  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
+  auto answer = api_.get(source, consent, path);
+  if (!answer) return forward_error(std::move(answer));
+  wait_for_sync();
+  for (const OrderSnapshot& read : orders_of(*answer->body)) {
+    if (read.id == order) return apply(source, read, answer->at);
+  }
+  return false;
+}
+
+// True if the order showed something new, which is then in the log.
+Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot& order, Timestamp read_at) {
+  std::optional<store::OrderRecord> known;
+  bool pending = false;
+  {
+    const auto snapshot = world_.views.snapshot();
+    known = snapshot->order(source.source, order.id);
+    pending = known && snapshot->network().has_pending_documents(known->row.key);
+    if (auto status = snapshot->status(); !status) return forward_error(std::move(status));
+  }
+  if (pending) return false;  // its documents are on their way: what they say is not known yet
+  const bool has_history = known && !known->history.points.empty();
+  const auto event = event_of(order, source.event_type, read_at, has_history ? known->history.latest().key : orders::EventKey{orders::kNoTime, {}});
+  if (has_history) {
+    auto news = is_news(source, *known, event.body);
+    if (!news || !*news) return news;
+  }
+  std::promise<Result<Sequence>> committed;
+  store::Record record{.source = source.source,
+                       .received_at = world_.clock.now(),
+                       .stale = false,
+                       .headers = {{std::string(sync::kOriginHeader), std::string(sync::kReconciled)}},
+                       .body_sha256 = sha256(event.body),
+                       .body = event.body,
+                       .same_body_as = {}};
+  world_.log.append(std::move(record), [&](Result<Sequence> sequence) { committed.set_value(std::move(sequence)); });
+  auto sequence = committed.get_future().get();
+  if (!sequence) return forward_error(std::move(sequence));
+  gaps_.add();
+  return true;
+}
+
+// Contents are compared by the bytes of their documents, so what is a link is fetched first.
+Result<bool> Reconciler::is_news(const SourceSettings& source, const store::OrderRecord& known,
+                                 const std::string& body) const {
+  orders::LinkedDocuments documents;
+  for (const orders::Link& link : orders::links_of(body)) {
+    if (!link.is_content) continue;
+    auto bytes = fetcher_.fetch(source, link.url, link.member);
+    for (int tries = 1; !bytes && tries < 4; ++tries) bytes = fetcher_.fetch(source, link.url, link.member);
+    // What cannot be fetched now cannot be compared: the next run will.
+    if (!bytes) return fail("network_unavailable", "a document could not be compared", std::string(bytes.error().code));
+    documents.push_back({link.test, link.member, orders::LinkedDocument::State::kFetched, sha256(*bytes)});
+  }
+  const orders::Event event = orders::decode_event(body, sha256(body), documents);
+  return event.order && shows_news(known.history, *event.order);
+}
+
+void Reconciler::wait_for_sync() const {
+  const Sequence end = world_.log.end();
+  const auto patience = world_.clock.monotonic() + kSyncPatience;
+  while (world_.applied() < end && world_.clock.monotonic() < patience) std::this_thread::sleep_for(kSyncPoll);
+}
+
+void Reconciler::save(const store::NetworkRun& run) {
+  const auto transaction = world_.views.begin();
+  transaction->network().save_run(run);
+  if (auto committed = transaction->commit(); !committed) {
+    runtime::log::error("network.run_not_saved", {{"code", committed.error().code}});
+  }
+}
+
+}  // namespace resultsync::network

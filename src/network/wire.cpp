@@ -1,0 +1,65 @@
+#include "network/wire.hpp"
+
+namespace resultsync::network {
+
+Result<std::unique_ptr<Wire>> Wire::open(const Settings& settings) {
+  auto wire = std::make_unique<Wire>();
+  for (const SourceSettings& source : settings.sources) {
+    auto policy = http::AddressPolicy::with_allowed(source.allow);
+    if (!policy) return forward_error(std::move(policy));
+    auto client = http::Outbound::start({.threads = 1,
+                                         .policy = std::move(*policy),
+                                         .connections_max = 64,
+                                         .ca_file = source.ca_file});
+    if (!client) return forward_error(std::move(client));
+    wire->clients_[source.source] = std::move(*client);
+  }
+  return wire;
+}
+
+Result<http::ClientResponse> Wire::send(const SourceSettings& source, http::OutboundRequest request) const {
+  const auto client = clients_.find(source.source);
+  if (client == clients_.end()) return fail("unknown_source", "this source has no API");
+  request.allow_http = source.allow_http;
+  return client->second->send_and_wait(std::move(request));
+}
+
+void Wire::stop() const {
+  for (const auto& [source, client] : clients_) client->stop();
+}
+
+std::string url_encoded(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      encoded += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded += '%';
+      encoded += kDigits[byte >> 4U];
+      encoded += kDigits[byte & 15U];
+    }
+  }
+  return encoded;
+}
+
+std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& parameters) {
+  std::string text;
+  for (const auto& [name, value] : parameters) {
+    if (!text.empty()) text += '&';
+    text += url_encoded(name) + '=' + url_encoded(value);
+  }
+  return text;
+}
+
+std::string full_url(const SourceSettings& source, const std::string& url_or_path) {
+  if (!url_or_path.starts_with('/')) return url_or_path;
+  std::string base = source.api;
+  while (base.ends_with('/')) base.pop_back();
+  return base + url_or_path;
+}
+
+}  // namespace resultsync::network
