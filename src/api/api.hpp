@@ -27,6 +27,10 @@
 #include "store/views.hpp"
 #include "sync/sync.hpp"
 
+namespace resultsync::network {
+class Network;
+}
+
 namespace resultsync::api {
 
 // One thing that must be well for the service to be ready. `detail` is for operators; no health data, no secrets (P4).
@@ -38,11 +42,14 @@ struct ReadinessCheck {
 
 struct ApiContext {
   store::Views& views;
-  store::EventLog& log;
+  store::EventLog& log;  // as everybody reads it: documents in place of links (sync/documents.hpp)
   sync::Sync& sync;
   delivery::Endpoints& endpoints;
   const runtime::Clock& clock;
   runtime::Metrics& metrics;
+
+  const store::EventLog* received = nullptr;  // as it arrived; null: `log` is
+  network::Network* network = nullptr;        // null: no source has an API
 
   Secret<std::string> admin_key;            // the root key; an empty one lets nobody in
   Secret<runtime::Key256> master_key = {};  // what is kept at rest is sealed under keys made from it

@@ -139,7 +139,7 @@ Reply get_event(Service& service, const Call& call) {
   json.begin_object();
   write_event_members(json, *event);
   write_receipts(json, *event, receipts);
-  if (*with_body) write_body(json, *Bodies(service.context.log).of(event->record));
+  if (*with_body) write_body(json, *Bodies(received_log(service.context)).of(event->record));
   json.end_object();
   return json_response(200, json);
 }
@@ -161,7 +161,7 @@ Reply get_event_body(Service& service, const Call& call) {
   snapshot.reset();
   if (!record) return not_found("unknown_body", "No body with this SHA-256 was received under the event's id.");
 
-  auto read = service.context.log.at(*record);
+  auto read = received_log(service.context).at(*record);
   if (!read && read.error().code == "erased") {
     return Problem{.status = 410, .code = "erased", .title = "This body was erased by retention or on request."};
   }

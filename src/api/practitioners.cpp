@@ -32,13 +32,14 @@ void write_backfill(JsonWriter& json, const store::PractitionerRow& row, store::
       .end_object();
 }
 
-void write_practitioner(JsonWriter& json, const store::PractitionerRow& row) {
+void write_practitioner(JsonWriter& json, store::ViewsSnapshot& snapshot, const store::PractitionerRow& row) {
   json.begin_object().member("id", row.app_practitioner.text()).key("connections").begin_array();
   for (const store::ConnectionRow& connection : row.connections) {
     json.begin_object().member("source", connection.source.text()).member("clinic_id", connection.clinic.text());
     id_member(json, "vendor_practitioner_id", connection.vendor_practitioner.text());
     time_member(json, "created_at", connection.created_at);
     write_backfill(json, row, connection.key);
+    write_consent(json, snapshot, connection);
     json.end_object();
   }
   json.end_array().end_object();
@@ -49,7 +50,7 @@ Reply practitioner_reply(Service& service, const Call& call, const AppPractition
   const auto row = connected_practitioner(*snapshot, id, call.caller.reach);
   if (!row) return row.error();
   JsonWriter json;
-  write_practitioner(json, *row);
+  write_practitioner(json, *snapshot, *row);
   return json_response(status, json);
 }
 
@@ -105,13 +106,25 @@ Reply delete_practitioner(Service& service, const Call& call) {
       return bad_parameter("clinic_id", std::string(reason));
     clinic = ClinicId(std::move(*named));
   }
-  const auto ended =
-      sync::disconnect(service.context.views, {*id, std::move(*source), std::move(clinic), call.caller.reach},
-                       service.context.clock.now());
+  const auto ended = sync::disconnect(service.context.views, {*id, *source, clinic, call.caller.reach},
+                                      service.context.clock.now());
   if (!ended && ended.error().code == "not_found") {
     return not_found("unknown_connection", "The practitioner has no such connection.");
   }
   if (!ended) return store_failed(ended.error());
+  // A consent is for all of a practitioner's work at a network: it ends with the last connection that rests on it.
+  {
+    const auto snapshot = service.context.views.snapshot();
+    const auto left = snapshot->practitioner(*id, {});
+    const bool rests = left && std::ranges::any_of(left->connections, [&](const store::ConnectionRow& connection) {
+                         return !*source || connection.source == **source;
+                       });
+    if (rests) clinic = clinic.value_or(ClinicId{});
+    else clinic.reset();
+  }
+  if (!clinic) {
+    if (auto problem = end_consents(service, *id, *source)) return *problem;
+  }
   service.changed();
   return no_content();
 }
@@ -133,7 +146,7 @@ Reply list_practitioners(Service& service, const Call& call) {
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& row : rows | std::views::take(count)) {
-    if (!row.connections.empty()) write_practitioner(json, row);  // one who has left is not listed
+    if (!row.connections.empty()) write_practitioner(json, *snapshot, row);  // one who has left is not listed
   }
   json.end_array().key("next");
   rows.size() > count ? json.string(format_practitioner_cursor(rows[count - 1].app_practitioner)) : json.null();

@@ -25,6 +25,11 @@ struct Service {
   std::function<void()> changed;                   // connections or matches changed: feeds and backfills may have work
 };
 
+// The event log as it arrived, for those who ask for raw bytes and those who decide by them.
+inline const store::EventLog& received_log(const ApiContext& context) {
+  return context.received == nullptr ? context.log : *context.received;
+}
+
 http::Response json_response(int status, JsonWriter& json);
 http::Response no_content();  // 204
 
@@ -99,5 +104,18 @@ Reply livez(Service& service, const Call& call);
 Reply readyz(Service& service, const Call& call);
 Reply get_metrics(Service& service, const Call& call);
 Reply get_openapi(Service& service, const Call& call);
+Reply post_connect_link(Service& service, const Call& call);
+Reply post_reconciliation(Service& service, const Call& call);
+Reply list_reconciliations(Service& service, const Call& call);
+Reply get_reconciliation(Service& service, const Call& call);
+Reply post_order_intent(Service& service, const Call& call);
+Reply get_network(Service& service, const Call& call);
+
+// Into an open object: the consent that a connection rests on, and the last reading of its clinic's orders; null where
+// there is none.
+void write_consent(JsonWriter& json, store::ViewsSnapshot& snapshot, const store::ConnectionRow& connection);
+// Ends the practitioner's consents with their connections. Problem: the store's.
+std::optional<Problem> end_consents(Service& service, const AppPractitionerId& practitioner,
+                                    const std::optional<SourceId>& source);
 
 }  // namespace resultsync::api

@@ -77,7 +77,7 @@ Reply match_unmatched(Service& service, const Call& call) {
   snapshot.reset();
   if (!event) return event.error();
 
-  const auto matched = sync::match(service.context.views, service.context.log, event->source, event->id,
+  const auto matched = sync::match(service.context.views, received_log(service.context), event->source, event->id,
                                    question->clinic, service.context.clock.now(), service.context.sync.apply_options());
   if (!matched && matched.error().code == "not_waiting") {
     return Problem{.status = 409, .code = "not_waiting", .title = "This event does not wait for a clinic."};

@@ -14,6 +14,7 @@
 #include "base/json_writer.hpp"
 #include "cli/command_line.hpp"
 #include "cli/secret_file.hpp"
+#include "http/address_policy.hpp"
 #include "http/client.hpp"
 #include "runtime/file.hpp"
 
@@ -156,6 +157,7 @@ class Loader {
 
   static bool is_section(const std::string& key) {
     return key == "server" || key == "sources" || key == "limits" || key == "delivery" || key == "log" ||
+           key == "documents" || key == "reconcile" ||
            (key.starts_with("sources.") && key.find('.', 8) == std::string::npos);
   }
 
@@ -200,7 +202,8 @@ class Loader {
       if (const auto key = key_of_variable(name)) {
         raw_[*key] = {value, name};
       } else if (name.starts_with("RESULTSYNC_SERVER_") || name.starts_with("RESULTSYNC_LIMITS_") ||
-                 name.starts_with("RESULTSYNC_LOG_") || name.starts_with("RESULTSYNC_SOURCES_")) {
+                 name.starts_with("RESULTSYNC_LOG_") || name.starts_with("RESULTSYNC_DOCUMENTS_") ||
+                 name.starts_with("RESULTSYNC_RECONCILE_") || name.starts_with("RESULTSYNC_SOURCES_")) {
         loaded_.warnings.push_back(
             {name, "this variable is no setting, and is ignored", "see `resultsync check-config --settings`"});
       }
@@ -415,6 +418,7 @@ class Loader {
     }
     for (const auto& [name, where] : source_where_) build_source(name, where);
     check_paths();
+    build_network();
     config.limits.body_bytes = static_cast<std::size_t>(number("limits.body"));
     config.limits.head_bytes = static_cast<std::size_t>(number("limits.head"));
     config.limits.in_flight_bytes = static_cast<std::size_t>(number("limits.in_flight"));
@@ -565,7 +569,114 @@ class Loader {
               "write event_types = [\"order.new_result\"], or leave it out");
     }
     read_secrets(source, name, where);
+    build_api(source);
     loaded_.config.sources.push_back(std::move(source));
+  }
+
+  // What is known of the source's API.
+  void build_api(const vendors::Source& source) {
+    const std::string name = source.id.text();
+    const std::string prefix = "sources." + name + ".";
+    network::SourceSettings api;
+    api.source = source.id;
+    api.vendor = source.vendor;
+    if (!source.result_event_types.empty()) api.event_type = source.result_event_types.front();
+    api.api = text(prefix + "api");
+    api.allow_http = boolean(prefix + "api_http");
+    api.allow = noted_list(prefix + "api_allow");
+    api.ca_file = text(prefix + "ca_file");
+    api.client_id = text(prefix + "client_id");
+    api.client_authentication = choice(prefix + "client_authentication") == "body" ? network::ClientAuthentication::kBody
+                                                                                   : network::ClientAuthentication::kBasic;
+    const bool is_rupa = api.api.starts_with("https://api.rupahealth.com");
+    api.authorize_url = text_or(prefix + "authorize_url",
+                                is_rupa ? "https://labs.rupahealth.com/oauth/authorize" : "/oauth/authorize");
+    api.token_url = text(prefix + "token_url");
+    api.revoke_url = text(prefix + "revoke_url");
+    api.token_form =
+        choice(prefix + "token_request") == "json" ? network::TokenRequestForm::kJson : network::TokenRequestForm::kForm;
+    api.token_lifetime = std::chrono::seconds(number(prefix + "token_seconds"));
+    api.scope = text(prefix + "scope");
+    api.pkce = boolean(prefix + "pkce");
+    api.media_type = text(prefix + "media_type");
+    for (const auto& [key, target] : {std::pair{"me_path", &api.me_path},
+                                      {"practitioner_path", &api.practitioner_path},
+                                      {"practitioner_pointer", &api.practitioner_pointer},
+                                      {"clinic_pointer", &api.clinic_pointer},
+                                      {"orders_path", &api.orders_path},
+                                      {"order_path", &api.order_path},
+                                      {"order_intents_path", &api.order_intents_path}}) {
+      *target = text(prefix + key);
+      if (!target->starts_with('/')) {
+        problem(take(prefix + key).origin, fmt::format("{}{} = \"{}\" does not begin with a slash", prefix, key, *target),
+                "write a path of the API, or a JSON pointer");
+      }
+    }
+    api.page_size = static_cast<int>(number(prefix + "page_size"));
+    api.requests_per_second = static_cast<int>(number(prefix + "requests_per_second"));
+    api.document_hosts = noted_list(prefix + "document_hosts");
+    api.documents_need_token = boolean(prefix + "documents_need_token");
+    api.renew_on.clear();
+    for (const std::string& status : noted_list(prefix + "renew_on")) {
+      int value = 0;
+      const auto [end, error] = std::from_chars(status.data(), status.data() + status.size(), value);
+      if (error == std::errc() && end == status.data() + status.size() && value >= 400 && value < 500) {
+        api.renew_on.push_back(value);
+      } else {
+        problem(take(prefix + "renew_on").origin, fmt::format("{}renew_on: \"{}\" is no 4xx status", prefix, status),
+                "write renew_on = [\"403\", \"410\"]");
+      }
+    }
+    check_api(api, prefix);
+    loaded_.config.network.sources.push_back(std::move(api));
+  }
+
+  void check_api(network::SourceSettings& api, const std::string& prefix) {
+    if (auto policy = http::AddressPolicy::with_allowed(api.allow); !policy) {
+      problem(take(prefix + "api_allow").origin, policy.error().text(), "write api_allow = [\"127.0.0.1:8090\"]");
+    }
+    if (api.api.empty()) return;
+    const auto url = http::parse_url(api.api);
+    if (!url || (url->scheme != "https" && !api.allow_http)) {
+      problem(take(prefix + "api").origin, fmt::format("{}api = \"{}\" is no https address", prefix, api.api),
+              "write api = \"https://…\"; api_http = true lets it be http, for a sandbox on this machine");
+    }
+    if (api.client_id.empty()) return;
+    const Raw raw = take(prefix + "client_secret");
+    const std::string place = text(prefix + "client_secret");
+    auto resolved = resolve_secret_place(place, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
+    auto secret = resolved ? read_secret_file(*resolved) : Result<Secret<std::string>>(forward_error(std::move(resolved)));
+    if (secret) {
+      api.client_secret = std::move(*secret);
+    } else {
+      problem(take(prefix + "client_secret").origin, fmt::format("{}client_secret: {}", prefix, secret.error().text()),
+              "write client_secret = \"file:client.secret\", a file that holds what the network handed out");
+    }
+  }
+
+  std::vector<std::string> noted_list(const std::string& key) {
+    auto items = list(key);
+    note_list(key, items);
+    return items;
+  }
+
+  void build_network() {
+    network::Settings& network = loaded_.config.network;
+    network.public_url = text("server.public_url");
+    while (network.public_url.ends_with('/')) network.public_url.pop_back();
+    if (!network.public_url.empty() && !http::parse_url(network.public_url)) {
+      problem(take("server.public_url").origin, fmt::format("server.public_url = \"{}\" is no address", network.public_url),
+              "write public_url = \"https://hooks.example.com\"");
+    }
+    network.document_bytes_max = static_cast<std::size_t>(number("documents.size"));
+    network.document_timeout = std::chrono::seconds(number("documents.timeout_seconds"));
+    network.document_wait = std::chrono::seconds(number("documents.wait_seconds"));
+    network.document_give_up = std::chrono::seconds(number("documents.give_up_seconds"));
+    network.document_retry_first = std::chrono::seconds(number("documents.retry_seconds"));
+    network.document_retry_most = std::chrono::seconds(number("documents.retry_most_seconds"));
+    network.document_threads = static_cast<unsigned>(number("documents.at_once"));
+    network.reconcile_every = std::chrono::seconds(number("reconcile.every_seconds"));
+    network.reconcile_window = std::chrono::seconds(number("reconcile.window_seconds"));
   }
 
   // A text whose default is worked out here.

@@ -22,6 +22,7 @@
 #include "base/result.hpp"
 #include "cli/setting_kinds.hpp"
 #include "delivery/delivery.hpp"
+#include "network/settings.hpp"
 #include "runtime/log.hpp"
 #include "store/postgres/database.hpp"
 #include "vendors/network.hpp"
@@ -50,6 +51,7 @@ struct Config {
   bool store_standby = false;                               // a commit must be on a standby too
   std::int64_t threads = 0;                                 // event loops of the public listener
   std::vector<vendors::Source> sources;
+  network::Settings network;  // the sources' APIs; public_url may be empty
   Limits limits;
   delivery::DeliveryOptions delivery;
   runtime::log::Level log_level = runtime::log::Level::kInfo;

@@ -13,10 +13,12 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "api/api.hpp"
 #include "api/webhook_items.hpp"
 #include "cli/chosen_store.hpp"
+#include "base/encoding.hpp"
 #include "cli/config_options.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/server_file.hpp"
@@ -26,12 +28,15 @@
 #include "delivery/endpoints.hpp"
 #include "http/server.hpp"
 #include "intake/webhook.hpp"
+#include "network/network.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/file.hpp"
 #include "runtime/keys.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/vault.hpp"
+#include "runtime/random.hpp"
+#include "sync/documents.hpp"
 #include "sync/sync.hpp"
 
 namespace resultsync::cli {
@@ -172,6 +177,8 @@ class House {
     auto master = runtime::MasterKey::load_or_create(master_key_path(config_.data_dir));
     if (!master) return forward_error(std::move(master));
     sync::ResultIndex index = sync::result_index(*master);
+    documents_vault_.emplace(*master, "documents");
+    tokens_vault_.emplace(*master, "tokens");
 
     auto audit_key = runtime::MasterKey::load_or_create(audit_key_path(config_.data_dir));
     if (!audit_key) return forward_error(std::move(audit_key));
@@ -186,16 +193,21 @@ class House {
     views_ = std::move(store->views);
     shared_log_ = store->shared;
 
-    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, sync_options(config_, std::move(index)));
+    const sync::SyncOptions options = sync_options(config_, std::move(index));
+    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, options);
     if (auto checked = sync_->check(); !checked) return checked;
+    readable_log_ = std::make_unique<sync::ReadableLog>(*log_, *views_, *documents_vault_, sync::CommonForm{});
     if (auto opened = open_delivery(); !opened) return opened;
+    if (auto opened = open_network(options); !opened) return opened;
     open_api(keys, ending);
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
     log_->on_commit([this](Sequence) { sync_->wake(); });
     sync_->on_feed([this] { feed_changed(); });
     if (shared_log_ != nullptr) shared_log_->on_feed([this] { feed_changed(); });
+    sync_->on_applied([this] { network_->records_applied(); });
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
     delivery_->start([&ending](const Error& error) { ending.store_failed(error); });
+    network_->start([&ending](const Error& error) { ending.store_failed(error); });
     return open_listeners();
   }
 
@@ -205,6 +217,7 @@ class House {
     if (public_) public_->stop(kPublicPatience);
     if (api_) api_->stop();
     if (private_) private_->stop(kPrivatePatience);
+    if (network_) network_->stop();
     if (delivery_) delivery_->stop(kDeliveryPatience);
     if (sync_) sync_->stop();
     if (log_) log_->close();
@@ -220,6 +233,26 @@ class House {
   [[nodiscard]] Sequence records() const { return log_->end(); }
 
  private:
+  Result<void> open_network(const sync::SyncOptions& options) {
+    auto network = network::Network::open({.settings = config_.network,
+                                           .views = *views_,
+                                           .log = *log_,
+                                           .clock = clock_,
+                                           .metrics = metrics_,
+                                           .documents = *documents_vault_,
+                                           .tokens = *tokens_vault_,
+                                           .apply = {.result_types = options.result_types,
+                                                     .common_form = options.common_form,
+                                                     .index = options.index},
+                                           .feed_changed = [this] { feed_changed(); },
+                                           .applied = [this] { return sync_->applied(); },
+                                           .wake_sync = [this] { sync_->wake(); }},
+                                          encode_hex(runtime::random_bytes(8)));
+    if (!network) return forward_error(std::move(network));
+    network_ = std::move(*network);
+    return {};
+  }
+
   struct AccessKeys {
     Secret<std::string> admin;
     Secret<runtime::Key256> master;
@@ -228,7 +261,7 @@ class House {
 
   void open_api(const AccessKeys& keys, Ending& ending) {
     api::ApiContext context{.views = *views_,
-                            .log = *log_,
+                            .log = *readable_log_,
                             .sync = *sync_,
                             .endpoints = *endpoints_,
                             .clock = clock_,
@@ -239,6 +272,8 @@ class House {
                             .rate = {config_.limits.key_requests_per_second, config_.limits.key_burst},
                             .sources = {},
                             .version = std::string(kVersion)};
+    context.received = log_.get();
+    context.network = network_.get();
     for (const vendors::Source& source : config_.sources) context.sources.push_back(source.id);
     context.audit.on_checkpoint = [path = audit_checkpoints_path(config_.data_dir)](const auto& checkpoint) {
       if (const auto kept = append_line(path, store::line_of(checkpoint)); !kept)
@@ -287,10 +322,15 @@ class House {
     options.on_refusal = [this](http::Refusal refusal) { webhook_->on_refusal(refusal); };
     auto public_listener =
         http::Server::start(std::move(options), [this](http::Request request, http::Responder respond) {
+          if (network::Connect::is_ours(request.path)) {
+            return network_->connect().handle(std::move(request), std::move(respond));
+          }
           webhook_->handle(std::move(request), std::move(respond));
         });
     if (!public_listener) return listener_error("server.public", public_listener.error());
     public_ = std::move(*public_listener);
+    network_->connect().set_public_url(config_.network.public_url.empty() ? "http://" + public_->address()
+                                                                          : config_.network.public_url);
     if (auto written = write_server_file(config_.data_dir, addresses()); !written) return written;
     ready_ = true;
     return {};
@@ -311,11 +351,15 @@ class House {
   std::unique_ptr<store::EventLog> log_;
   store::PostgresLog* shared_log_ = nullptr;  // the log, where other instances share it
   std::unique_ptr<store::Views> views_;
+  std::optional<runtime::Vault> documents_vault_;
+  std::optional<runtime::Vault> tokens_vault_;
+  std::unique_ptr<sync::ReadableLog> readable_log_;
   std::unique_ptr<sync::Sync> sync_;
   std::unique_ptr<runtime::Vault> vault_;
   std::unique_ptr<api::WebhookItems> webhook_items_;
   std::unique_ptr<delivery::Delivery> delivery_;
   std::unique_ptr<delivery::Endpoints> endpoints_;
+  std::unique_ptr<network::Network> network_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> private_;
   std::unique_ptr<http::Server> public_;

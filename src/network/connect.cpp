@@ -46,8 +46,8 @@ Sha256 digest_of_state(std::string_view state, std::string_view cookie) {
   return sha256(std::string(state) + "." + std::string(cookie));
 }
 
-std::string redirect_uri(const Settings& settings) {
-  return settings.public_url + std::string(kCallback);
+std::string redirect_uri(const std::string& public_url) {
+  return public_url + std::string(kCallback);
 }
 
 std::string text_at(const orders::JsonBody& body, const std::string& pointer) {
@@ -75,6 +75,16 @@ Connect::~Connect() {
   stop();
 }
 
+void Connect::set_public_url(std::string url) {
+  const std::lock_guard lock(mutex_);
+  public_url_ = std::move(url);
+}
+
+std::string Connect::public_url() const {
+  const std::lock_guard lock(mutex_);
+  return public_url_;
+}
+
 void Connect::stop() {
   workers_.reset();
 }
@@ -94,7 +104,7 @@ Result<Connect::Link> Connect::make_link(const SourceId& source, const AppPracti
   transaction->network().drop_connect_links(later(world_.clock.now(), -std::chrono::hours(24)));
   transaction->network().add_connect_link(link);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
-  return Link{world_.settings.public_url + std::string(kConnectPrefix) + token, link.expires_at};
+  return Link{public_url() + std::string(kConnectPrefix) + token, link.expires_at};
 }
 
 bool Connect::is_ours(std::string_view path) {
@@ -162,7 +172,7 @@ http::Response Connect::use_link(const http::Request& request, const std::string
 
   std::vector<std::pair<std::string, std::string>> query{{"response_type", "code"},
                                                          {"client_id", source->client_id},
-                                                         {"redirect_uri", redirect_uri(world_.settings)},
+                                                         {"redirect_uri", redirect_uri(public_url())},
                                                          {"state", state}};
   if (!source->scope.empty()) query.emplace_back("scope", source->scope);
   if (source->pkce) {
@@ -174,7 +184,7 @@ http::Response Connect::use_link(const http::Request& request, const std::string
   response.status = 303;
   response.content_type.clear();
   response.set_header("Location", address + (address.contains('?') ? "&" : "?") + form_encoded(query));
-  const bool https = world_.settings.public_url.starts_with("https://");
+  const bool https = public_url().starts_with("https://");
   response.set_header("Set-Cookie", fmt::format("{}={}; Path={}; HttpOnly; SameSite=Lax; Max-Age={}{}", kCookie, cookie, kCallback,
                                                 world_.settings.consent_lifetime.count(), https ? "; Secure" : ""));
   return secured(std::move(response));
@@ -222,7 +232,7 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
   if (source == nullptr) return fail("no_api", "this source has no API any more");
   auto verifier = world_.tokens.open("verifier " + link.link.hex(), link.sealed_verifier);
   if (!verifier) return forward_error(std::move(verifier));
-  auto pair = tokens_.exchange(*source, code, redirect_uri(world_.settings), source->pkce ? *verifier : std::string{});
+  auto pair = tokens_.exchange(*source, code, redirect_uri(public_url()), source->pkce ? *verifier : std::string{});
   if (!pair) return forward_error(std::move(pair));
   auto me = api_.get_with(*source, pair->access, source->me_path);
   if (!me) return forward_error(std::move(me));

@@ -25,6 +25,9 @@ class Connect {
   Connect(const World& world, Tokens& tokens, ApiClient& api, std::function<void()> run_added);
   ~Connect();
 
+  // Where browsers reach the public listener; known once it listens.
+  void set_public_url(std::string url);
+
   struct Link {
     std::string url;
     Timestamp expires_at;
@@ -48,7 +51,11 @@ class Connect {
   const World& world_;
   Tokens& tokens_;
   ApiClient& api_;
+  [[nodiscard]] std::string public_url() const;
+
   const std::function<void()> run_added_;
+  mutable std::mutex mutex_;
+  std::string public_url_;  // guarded by mutex_
   std::unique_ptr<runtime::Workers> workers_;
 };
 

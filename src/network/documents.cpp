@@ -224,7 +224,7 @@ Result<std::string> Documents::obtain(const store::DocumentUse& use, std::chrono
   if (source == nullptr || source->api.empty()) return fail("no_api", "this source has no API, so its links are not fetched");
   auto stored = world_.log.at(use.record);
   if (!stored) return forward_error(std::move(stored));
-  const std::string url = url_of(sync::in_common_form(world_.common_form, use.source, std::move(stored->record.body)), use);
+  const std::string url = url_of(sync::in_common_form(world_.apply.common_form, use.source, std::move(stored->record.body)), use);
   if (url.empty()) return fail("bad_url", "the event does not hold the link any more");
   auto bytes = fetcher_.fetch(*source, url, use.member, &retry_after);
   if (bytes || bytes.error().code != "link_expired") return bytes;
@@ -261,8 +261,7 @@ Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, c
     }
     for (const store::DocumentUse& waiting : uses) {
       if (waiting.state == State::kPending) continue;
-      auto told = sync::documents_settled(*transaction, world_.log, waiting.record,
-                                          {.result_types = {}, .common_form = world_.common_form}, world_.clock.now());
+      auto told = sync::documents_settled(*transaction, world_.log, waiting.record, world_.apply, world_.clock.now());
       if (!told) return forward_error(std::move(told));
       items += *told;
     }

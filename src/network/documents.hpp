@@ -26,7 +26,7 @@ struct World {
   runtime::Metrics& metrics;
   const runtime::Vault& documents;
   const runtime::Vault& tokens;
-  sync::CommonForm common_form;
+  sync::ApplyOptions apply;
   std::function<void()> feed_changed;  // after feed items were issued
   std::function<Sequence()> applied;   // how far sync is
   std::function<void()> wake_sync;     // there is work that no record of the log announces
