@@ -11,6 +11,9 @@
 namespace resultsync::cli {
 namespace {
 
+// Who reads a body from the log may need a second snapshot for its documents: there are enough for all threads.
+constexpr std::size_t kReaders = 32;
+
 Result<ChosenStore> open_embedded(const Config& config, runtime::MasterKey master, const runtime::Clock& clock,
                                   const std::function<void(const Error&)>& on_failure) {
   store::SegmentLogOptions options;
@@ -20,7 +23,7 @@ Result<ChosenStore> open_embedded(const Config& config, runtime::MasterKey maste
   options.on_failure = on_failure;
   auto log = store::SegmentLog::open(std::move(options), std::move(master), clock);
   if (!log) return forward_error(std::move(log));
-  auto views = store::open_sqlite_views(config.data_dir, {.on_failure = on_failure});
+  auto views = store::open_sqlite_views(config.data_dir, {.readers = kReaders, .on_failure = on_failure});
   if (!views) return forward_error(std::move(views));
   return ChosenStore{std::move(*log), std::move(*views), nullptr};
 }
@@ -39,7 +42,7 @@ Result<void> check_durable(const Config& config, const runtime::Clock& clock) {
 Result<ChosenStore> open_shared(const Config& config, runtime::MasterKey master, const runtime::Clock& clock,
                                 const std::function<void(const Error&)>& on_failure) {
   if (auto durable = check_durable(config, clock); !durable) return forward_error(std::move(durable));
-  auto views = store::open_postgres_views({.connect = *config.postgres, .on_failure = on_failure});
+  auto views = store::open_postgres_views({.connect = *config.postgres, .readers = kReaders, .on_failure = on_failure});
   if (!views) return forward_error(std::move(views));
   store::PostgresLogOptions options;
   options.connect = *config.postgres;

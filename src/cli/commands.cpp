@@ -49,10 +49,24 @@ constexpr CommandEntry kCommands[] = {
      "Exits 78 with every problem at once if it is wrong.",
      "resultsync check-config --config resultsync.toml\nresultsync check-config --settings", make_check_config},
 
+    {"reconcile", Section::kServer, "Read the clinics' orders from the network, and apply what was missed",
+     "What was missed goes the way of a received event, marked `reconciled`. Doing it twice adds nothing. The server "
+     "does it by itself too\n"
+     "(reconcile.every_seconds). Exits 6 if a clinic could not be read.",
+     "resultsync reconcile\nresultsync reconcile --since 2026-01-01T00:00:00Z -o ndjson", make_reconcile},
+    {"doctor check", Section::kServer, "Check that everything is as it must be for results to arrive",
+     "Configuration, data_dir, keys, space, the server, consents, the networks' APIs. Exits 7 if something is wrong.",
+     "resultsync doctor --config resultsync.toml", make_doctor},
+    {"doctor webhook", Section::kServer, "Check a webhook address as the network will use it, and print what to register",
+     "Sends one request without a signature and one that is signed. Exits 7 if something is wrong.",
+     "resultsync doctor webhook https://hooks.example.com/webhook --config resultsync.toml", make_doctor_webhook},
+
     {"connect", Section::kPractitioners, "Connect a practitioner of the application to a clinic of the network",
+     "With --link: prints a one-use link by which the practitioner consents in a browser. With --clinic: without asking "
+     "the network.\n"
      "From then on they receive every result of the clinic, those that were waiting for it included. Calling it again "
      "changes nothing.",
-     "resultsync connect anna --clinic cli_Epqpo2g", make_connect},
+     "resultsync connect anna --link\nresultsync connect anna --clinic cli_Epqpo2g", make_connect},
     {"practitioners list", Section::kPractitioners, "List the connected practitioners", "", "resultsync practitioners",
      make_practitioners_list},
     {"practitioners get", Section::kPractitioners, "Show one practitioner and their connections", "",
@@ -178,7 +192,7 @@ std::string_view title_of(Section section) {
 
 std::string_view default_command_of(std::string_view group) {
   for (const std::string_view name :
-       {"practitioners list", "events list", "orders list", "unmatched list", "keys list", "audit list", "log ls"}) {
+       {"practitioners list", "doctor check", "events list", "orders list", "unmatched list", "keys list", "audit list", "log ls"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

@@ -2,6 +2,7 @@
 
 #include "base/json_writer.hpp"
 #include "cli/api_client.hpp"
+#include "cli/json_document.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/output.hpp"
 
@@ -16,7 +17,10 @@ class Connect final : public Command {
                  .target = &practitioner_,
                  .required = true});
     options.add(
-        {.names = "--clinic", .value = "ID", .help = "The network's clinic", .target = &clinic_, .required = true});
+        {.names = "--clinic", .value = "ID", .help = "The network's clinic, where it is known already", .target = &clinic_});
+    options.add({.names = "--link",
+                 .help = "Print a one-use link by which the practitioner connects in a browser",
+                 .target = &link_});
     options.add({.names = "--vendor-practitioner",
                  .value = "ID",
                  .help = "The network's id of the practitioner",
@@ -30,8 +34,10 @@ class Connect final : public Command {
   }
 
   ExitCode run(Terminal& terminal) override {
+    if (link_ == !clinic_.empty()) return terminal.complain({"usage", "say either --link or --clinic ID"});
     const auto client = ApiClient::find(server_);
     if (!client) return terminal.complain(client.error());
+    if (link_) return print_link(terminal, *client);
     JsonWriter json;
     json.begin_object().member("clinic_id", clinic_);
     if (!vendor_practitioner_.empty()) json.member("vendor_practitioner_id", vendor_practitioner_);
@@ -50,6 +56,22 @@ class Connect final : public Command {
   }
 
  private:
+  ExitCode print_link(const Terminal& terminal, const ApiClient& client) const {
+    JsonWriter json;
+    json.begin_object();
+    if (!source_.empty()) json.member("source", source_);
+    json.end_object();
+    const auto answer = client.send("POST", "/v1/practitioners/" + percent_encoded(practitioner_) + "/connect-link", json.take());
+    if (!answer) return terminal.complain(answer.error());
+    const auto document = JsonDocument::parse(*answer);
+    if (!document) return terminal.complain(document.error());
+    terminal.out() << (output_.table() ? shown(document->root(), {"url"}) : *answer) << '\n';
+    terminal.talk() << fmt::format("For {} only, once, within 15 minutes. Then: resultsync practitioners get {}\n",
+                                   printable(practitioner_), printable(practitioner_));
+    return ExitCode::kOk;
+  }
+
+  bool link_ = false;
   ServerOptions server_;
   OutputOption output_;
   std::string practitioner_;

@@ -14,6 +14,10 @@ std::unique_ptr<Command> make_sandbox();
 std::unique_ptr<Command> make_status();
 std::unique_ptr<Command> make_check_config();
 
+std::unique_ptr<Command> make_reconcile();
+std::unique_ptr<Command> make_doctor();
+std::unique_ptr<Command> make_doctor_webhook();
+
 std::unique_ptr<Command> make_connect();
 std::unique_ptr<Command> make_practitioners_list();
 std::unique_ptr<Command> make_practitioners_get();

@@ -263,7 +263,10 @@ class SandboxCommand final : public Command {
     std::string text = "[sources.rupa]\nvendor = \"rupa\"\npath = \"/webhook\"\n";
     text += fmt::format("secrets = [{}]\nsignature = {}\n", quoted(webhook_secret), quoted(signing_.signature));
     if (signing_.header) text += fmt::format("header = {}\n", quoted(*signing_.header));
-    (void)base;
+    text += fmt::format(
+        "event_types = [\"order.new_result\", \"order.updated\"]\napi = {}\napi_http = true\napi_allow = [{}]\n"
+        "client_id = {}\nclient_secret = \"file:./sandbox-client.secret\"\n",
+        quoted(base), quoted(base.substr(base.find("//") + 2)), quoted(client_id_));
     return text;
   }
 

@@ -21,11 +21,20 @@ std::set<std::string> linked_ids(const std::optional<element>& resource, std::st
   return ids;
 }
 
+// The newest of the dates that say when something happened to the order or a test of it.
+void note_dates(Timestamp& newest, const std::optional<element>& resource) {
+  for (const char* name : {"date_submitted", "date_paid", "date_completed", "date_canceled", "date_results_received_from_lab"}) {
+    const auto date = parse_timestamp(text_of(member(member(resource, "attributes"), name)));
+    if (date) newest = std::max(newest, date->time);
+  }
+}
+
 OrderSnapshot snapshot_of(const orders::JsonBody& answer, element resource) {
   OrderSnapshot order;
   order.id = OrderId(orders::id_text(member(resource, "id")));
   const auto submitted = parse_timestamp(text_of(member(member(resource, "attributes"), "date_submitted")));
   order.submitted = submitted ? submitted->time : orders::kNoTime;
+  note_dates(order.newest_date, resource);
   order.object = simdjson::minify(resource);
   const auto tests = linked_ids(resource, "ordered_tests");
   auto people = linked_ids(resource, "patients_practitioner");
@@ -36,7 +45,9 @@ OrderSnapshot snapshot_of(const orders::JsonBody& answer, element resource) {
     const std::string type = text_of(member(one, "type"));
     const std::string id = orders::id_text(member(one, "id"));
     const bool ours = (type == "ordered_test" && tests.contains(id)) || (type == "practitioner" && people.contains(id));
-    if (ours) included.raw(std::string(simdjson::minify(one)));
+    if (!ours) return;
+    if (type == "ordered_test") note_dates(order.newest_date, one);
+    included.raw(std::string(simdjson::minify(one)));
   });
   order.included = included.end_array().take();
   return order;
@@ -72,8 +83,9 @@ SnapshotEvent event_of(const OrderSnapshot& order, std::string_view type, Timest
                        const orders::EventKey& after) {
   const Sha256 what = sha256(order.id.text() + '\n' + order.object + '\n' + order.included + '\n' + after.id.text());
   const EventId id("reconciled_" + what.hex().substr(0, 32));
-  // S2: what was read is the newest that is known, also where an event's clock runs ahead.
-  Timestamp at = read_at;
+  // In the time of the network's own dates, never of anybody's clock: an event that is made after this reading must sort
+  // behind it, and a lost one that comes late should sort before it.
+  Timestamp at = order.newest_date == orders::kNoTime ? read_at : order.newest_date;
   if (after.created_at != orders::kNoTime && at <= after.created_at) at = {after.created_at.microseconds + 1};
   JsonWriter json;
   json.begin_object().member("created_at", format_timestamp(at)).key("data").begin_object();

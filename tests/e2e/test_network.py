@@ -1,0 +1,201 @@
+"""The network's side, over real sockets: consent in a browser's steps, documents, what was lost and found again."""
+
+import json
+import unittest
+
+from sandbox import NetworkHouse, request
+
+
+def results(items, test=None):
+    return [i for i in items if i["type"] == "result" and (test is None or i["ordered_test_id"] == test)]
+
+
+class Network(unittest.TestCase):
+    def setUp(self):
+        self.house = NetworkHouse("--orders", "0", "--seed", "7", settings="")
+        self.addCleanup(self.house.remove)
+        self.house.start()
+        self.sandbox = self.house.sandbox
+        self.clinic = self.sandbox.control("GET", "/state")["clinics"][0]
+        self.anna = self.clinic["practitioners"][0]["id"]
+
+    def connect(self):
+        status, page = self.house.consent("anna", self.anna)
+        self.assertEqual(status, 200, page)
+        self.assertIn("Connected", page)
+        self.house.wait_for(lambda: (self.house.reading("anna") or {}).get("state") == "finished")
+
+    def order(self):
+        return self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+
+    def test_a_practitioner_connects_and_results_with_documents_arrive(self):
+        self.connect()
+        _, row = self.house.api("GET", "/v1/practitioners/anna")
+        self.assertEqual(row["connections"][0]["clinic_id"], self.clinic["id"])
+        self.assertEqual(row["connections"][0]["consent"]["state"], "connected")
+        order = self.order()
+        test = order["ordered_tests"][0]
+        self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        items = self.house.wait_for(lambda: results(self.house.feed("anna"), test))
+        self.assertEqual(items[0]["result"]["version"], 1)
+        self.assertTrue(items[0]["ordered_test"]["attributes"]["results_pdf"].startswith("document:sha256:"), items[0]["ordered_test"])
+        released = [line["result"] for line in self.sandbox.ledger() if line["what"] == "final"][0]
+        self.assertEqual(items[0]["ordered_test"]["attributes"]["results_pdf"], "document:sha256:" + released["pdf_sha256"])
+        self.assertNotIn("/documents/", json.dumps(items), "a network's link is a secret")
+        self.assertNotIn(self.sandbox.base, json.dumps(items))
+        self.sandbox.control("POST", f"/ordered-tests/{test}/correct", {})
+        items = self.house.wait_for(lambda: len(results(self.house.feed("anna"), test)) == 2 and results(self.house.feed("anna"), test))
+        self.assertEqual([i["result"]["version"] for i in items], [1, 2])
+
+    def test_orders_from_before_the_connection_are_read_from_the_network(self):
+        order = self.order()
+        self.sandbox.control("POST", f"/ordered-tests/{order['ordered_tests'][0]}/release", {"stage": "final"})
+        self.sandbox.quiet()
+        self.connect()
+        self.house.documents_settled()
+        self.assertEqual(len(results(self.house.feed("anna"), order["ordered_tests"][0])), 1)
+
+    def test_what_the_network_never_sent_is_found_once(self):
+        self.connect()
+        order = self.order()
+        test = order["ordered_tests"][0]
+        self.sandbox.quiet()
+        self.sandbox.control("POST", "/lose-next", {"count": 9})
+        lost = self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        self.sandbox.control("POST", "/lose-next", {"count": 0})
+        self.sandbox.quiet()
+        self.assertEqual(results(self.house.feed("anna"), test), [])
+        runs = self.house.reconcile()
+        self.assertEqual(sum(run["gaps"] for run in runs), 1)
+        self.house.documents_settled()
+        items = self.house.wait_for(lambda: results(self.house.feed("anna"), test))
+        self.assertEqual([i["result"]["version"] for i in items], [1])
+        self.assertEqual(sum(run["gaps"] for run in self.house.reconcile()), 0, "reconciling twice adds nothing")
+        before = len(self.house.feed("anna"))
+        self.sandbox.control("POST", f"/events/{lost['event']}/send")
+        self.sandbox.quiet()
+        self.house.documents_settled()
+        self.assertEqual(len(results(self.house.feed("anna"), test)), 1, "the lost event is no news when it comes after all")
+        self.assertGreaterEqual(len(self.house.feed("anna")), before)
+        _, events = self.house.api("GET", "/v1/events")
+        self.assertTrue(any("reconciled" in event["flags"] for event in events["items"]))
+
+    def test_links_and_states_are_good_once_and_each_page_says_what_to_do(self):
+        url = self.house.link("anna")
+        self.assertEqual(request("GET", url)[0], 200, "a look is no use")
+        self.assertEqual(request("POST", url)[0], 303)
+        status, _, page = request("POST", url)
+        self.assertEqual(status, 410)
+        self.assertIn(b"ask for a new link", page)
+        self.assertEqual(request("GET", url[:-3] + "AAA")[0], 410)
+        status, page = self.house.consent("anna", self.anna, "refuse")
+        self.assertIn("Not connected", page)
+        self.connect()
+        status, _, page = request("GET", self.house.callback, None, {"Cookie": self.house.cookie})
+        self.assertEqual(status, 410, "a state is good once")
+        self.house.link("ben")
+        status, _, page = request("GET", self.house.callback)
+        self.assertEqual(status, 410, "and in the browser that left only")
+
+    def test_consent_that_is_withdrawn_shows_and_disconnecting_ends_the_grant(self):
+        self.connect()
+        grant = self.sandbox.control("GET", "/grants")[0]
+        self.sandbox.control("POST", f"/grants/{grant['id']}/withdraw")
+        self.house.api("POST", "/v1/reconciliations", {})
+        consent = self.house.wait_for(lambda: [c for c in self.house.api("GET", "/v1/network")[1]["consents"] if c["state"] == "needs_consent"])
+        self.assertIn("connect link", consent[0]["advice"])
+        self.connect()
+        self.assertEqual(self.house.api("DELETE", "/v1/practitioners/anna")[0], 204)
+        self.assertEqual(self.sandbox.control("GET", "/grants")[-1]["state"], "revoked")
+
+    def test_an_expired_token_is_refreshed_and_nothing_secret_is_logged(self):
+        self.connect()
+        grant = self.sandbox.control("GET", "/grants")[0]
+        self.sandbox.control("POST", f"/grants/{grant['id']}/expire")
+        self.house.reconcile()
+        _, network = self.house.api("GET", "/v1/network")
+        self.assertEqual([c["state"] for c in network["consents"]], ["connected"])
+        log = self.house.log_text()
+        for secret in ("at_", "rt_", "/documents/", self.sandbox.facts["client_secret"]):
+            self.assertNotIn(secret, log.replace("at_once", ""))
+
+    def test_an_order_is_begun_at_the_network(self):
+        self.connect()
+        status, intent = self.house.api("POST", "/v1/order-intents", {
+            "practitioner": "anna", "return_url": "https://app.example/labs",
+            "patient": {"first_name": "Ada", "last_name": "Invented", "email": "ada@example.com"}, "metadata": {"from": "test"}})
+        self.assertEqual(status, 201, intent)
+        self.assertTrue(intent["checkout_url"].startswith(self.sandbox.base))
+        status, problem = self.house.api("POST", "/v1/order-intents", {"practitioner": "anna"})
+        self.assertEqual(status, 422, problem)
+
+
+class Hostile(unittest.TestCase):
+    """Every hostile switch at once; RESULTSYNC_HOSTILE_ORDERS sets how much of it (`./run hostile`)."""
+
+    def test_everything_released_is_in_the_right_feeds_once(self):
+        import os
+
+        orders = int(os.environ.get("HOSTILE_ORDERS", "6"))
+        house = NetworkHouse("--orders", str(orders), "--orders-per-day", "400", "--seed", "11", "--speed", "20000x", "--hostile", "--clinics", "2",
+                             "--practitioners", "2", "--rate-limit", "0/1", settings="document_hosts = []\n")
+        self.addCleanup(house.remove)
+        house.settings += "\n[documents]\nretry_seconds = 1\nretry_most_seconds = 4\nwait_seconds = 600\n"
+        house.configure()
+        house.start()
+        clinics = house.sandbox.control("GET", "/state")["clinics"]
+        names = {}
+        for number, clinic in enumerate(clinics):
+            names[clinic["id"]] = f"app{number}"
+            for attempt in range(20):
+                status, page = house.consent(f"app{number}", clinic["practitioners"][0]["id"])
+                if status == 200 and "Connected" in page:
+                    break
+            self.assertEqual(status, 200, page)
+        house.wait_for(lambda: all((house.reading(name) or {}).get("state") == "finished" for name in names.values()), 120)
+        for restart in range(int(os.environ.get("HOSTILE_RESTARTS", "1"))):
+            house.wait_for(lambda: house.sandbox.control("GET", "/state")["counts"]["events_released"] > 3 * (restart + 1), 120)
+            house.kill()
+            house.start()
+        house.wait_for(lambda: house.sandbox.control("GET", "/state")["quiet"], int(os.environ.get("HOSTILE_PATIENCE", "240")))
+        house.settled()
+        house.documents_settled(240)
+        house.reconcile(600)
+        house.settled()
+        house.documents_settled(240)
+        self.assertEqual(sum(run["gaps"] for run in house.reconcile(600)), 0)
+
+        ledger = [line for line in house.sandbox.ledger() if line["connected"] and line["result"]]
+        last = {}
+        for line in ledger:
+            last[line["result"]["ordered_test"]] = line
+        for clinic, name in names.items():
+            items = results(house.feed(name))
+            seen = set()
+            current = {}
+            for item in items:
+                key = (item["event_id"], item["ordered_test_id"], item["result"]["version"])
+                self.assertNotIn(key, seen, "given twice")
+                seen.add(key)
+                self.assertEqual(item["clinic_id"], clinic)
+            ours = {line["order"] for line in house.sandbox.ledger() if line["clinic"] == clinic}
+            self.assertLessEqual({i["order_id"] for i in items}, ours, "in a wrong feed")
+            told = {}
+            for item in items:
+                told.setdefault(item["ordered_test_id"], set()).add(item["result"]["version"])
+            for test, line in last.items():
+                if line["clinic"] != clinic:
+                    continue
+                self.assertIn(test, told, f"{line} was released and is in no feed")
+                # What the network shows last is what the feed shows as current, by the bytes of its documents.
+                _, order = house.api("GET", f"/v1/orders/{line['order']}")
+                shown = [t for t in order["tests"] if t["id"] == test][0]
+                pdf = shown["ordered_test"]["attributes"]["results_pdf"]
+                want = line["result"]["pdf_sha256"]
+                self.assertEqual(pdf, "document:sha256:" + want if want else None, line)
+                # Each content that was sent is a version, and each version was told.
+                self.assertEqual(told[test], {v["version"] for v in shown["versions"]}, line)
+
+
+if __name__ == "__main__":
+    unittest.main()
