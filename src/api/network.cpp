@@ -16,7 +16,9 @@ Problem no_api(const Error& error) {
 }
 
 Problem limited_key() {
-  return {.status = 403, .code = "limited_key", .title = "Only a key without limits may do this: nobody knows yet which clinic will be connected."};
+  return {.status = 403,
+          .code = "limited_key",
+          .title = "Only a key without limits may do this: nobody knows yet which clinic will be connected."};
 }
 
 // What a person does about it.
@@ -59,14 +61,21 @@ void write_runs(JsonWriter& json, const std::vector<store::NetworkRun>& runs) {
 Problem network_problem(const Error& error) {
   if (error.code == "no_api") return no_api(error);
   if (error.code == "needs_consent" || error.code == "revoked")
-    return {.status = 409, .code = "needs_consent", .title = "The practitioner must consent (again): send them a connect link."};
+    return {.status = 409,
+            .code = "needs_consent",
+            .title = "The practitioner must consent (again): send them a connect link."};
   if (error.code == "forbidden" || error.code == "refused" || error.code == "not_found")
-    return {.status = 422, .code = "network_refused", .title = "The network refused what was asked (" + error.cause + ")."};
-  return {.status = 502, .code = "network_unavailable", .title = "The network could not be asked now. Try again later.", .retry_after_seconds = 30};
+    return {
+        .status = 422, .code = "network_refused", .title = "The network refused what was asked (" + error.cause + ")."};
+  return {.status = 502,
+          .code = "network_unavailable",
+          .title = "The network could not be asked now. Try again later.",
+          .retry_after_seconds = 30};
 }
 
 constexpr std::array kSourceOnly{MemberRule{"source", Presence::kOptional}};
-constexpr std::array kReconcileMembers{MemberRule{"source", Presence::kOptional}, MemberRule{"since", Presence::kOptional}};
+constexpr std::array kReconcileMembers{MemberRule{"source", Presence::kOptional},
+                                       MemberRule{"since", Presence::kOptional}};
 
 std::string_view or_empty_object(const std::string& body) {
   return body.empty() ? std::string_view("{}") : std::string_view(body);
@@ -83,14 +92,17 @@ Checked<IntentRequest> read_intent(const std::string& text) {
   using orders::text_of;
   const orders::JsonBody body(text);
   const auto& root = body.root();
-  if (!root || !root->is_object()) return std::unexpected(Problem{.status = 400, .code = "bad_json", .title = "The body is no JSON object."});
+  if (!root || !root->is_object())
+    return std::unexpected(Problem{.status = 400, .code = "bad_json", .title = "The body is no JSON object."});
   std::vector<MemberError> errors;
   IntentRequest request;
   request.practitioner = AppPractitionerId(text_of(member(root, "practitioner")));
-  if (const auto reason = unfit_as_id(request.practitioner.text()); !reason.empty()) errors.push_back({"practitioner", std::string(reason)});
+  if (const auto reason = unfit_as_id(request.practitioner.text()); !reason.empty())
+    errors.push_back({"practitioner", std::string(reason)});
   if (const auto source = member(root, "source")) request.source = text_of(source);
   const std::string return_url = text_of(member(root, "return_url"));
-  if (!return_url.starts_with("https://") && !return_url.starts_with("http://")) errors.push_back({"return_url", "must be an address"});
+  if (!return_url.starts_with("https://") && !return_url.starts_with("http://"))
+    errors.push_back({"return_url", "must be an address"});
   const std::string patient_id = text_of(member(root, "patient_id"));
   const auto patient = member(root, "patient");
   if (patient_id.empty() == !patient) errors.push_back({"patient", "either patient_id or patient must be given"});
@@ -98,10 +110,13 @@ Checked<IntentRequest> read_intent(const std::string& text) {
   JsonWriter json;
   json.begin_object().key("data").begin_object().member("type", "order_intent").key("attributes").begin_object();
   json.member("return_url", return_url);
-  if (const auto metadata = member(root, "metadata")) json.key("metadata").raw(std::string(simdjson::minify(*metadata)));
+  if (const auto metadata = member(root, "metadata"))
+    json.key("metadata").raw(std::string(simdjson::minify(*metadata)));
   if (patient) json.key("patient_data").raw(std::string(simdjson::minify(*patient)));
   json.end_object().key("relationships").begin_object();
-  const auto link = [&](std::string_view type, std::string_view id) { json.begin_object().member("type", type).member("id", id).end_object(); };
+  const auto link = [&](std::string_view type, std::string_view id) {
+    json.begin_object().member("type", type).member("id", id).end_object();
+  };
   if (!patient_id.empty()) {
     json.key("patient").begin_object().key("data");
     link("patient", patient_id);
@@ -122,11 +137,13 @@ Checked<IntentRequest> read_intent(const std::string& text) {
 }  // namespace
 
 Reply post_connect_link(Service& service, const Call& call) {
-  if (const auto reason = unfit_as_id(call.path.front()); !reason.empty()) return bad_parameter("app_id", std::string(reason));
+  if (const auto reason = unfit_as_id(call.path.front()); !reason.empty())
+    return bad_parameter("app_id", std::string(reason));
   if (!call.caller.reach.is_everything()) return limited_key();
   auto members = read_members(or_empty_object(call.body), kSourceOnly);
   if (!members) return members.error();
-  const auto source = chosen_source(service.context, members->contains("source") ? std::optional(members->at("source")) : std::nullopt);
+  const auto source =
+      chosen_source(service.context, members->contains("source") ? std::optional(members->at("source")) : std::nullopt);
   if (!source) return source.error();
   if (service.context.network == nullptr) return no_api(Error{"no_api", "No source has an API in the configuration"});
   const auto link = service.context.network->connect().make_link(*source, AppPractitionerId(call.path.front()));

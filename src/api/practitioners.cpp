@@ -106,8 +106,8 @@ Reply delete_practitioner(Service& service, const Call& call) {
       return bad_parameter("clinic_id", std::string(reason));
     clinic = ClinicId(std::move(*named));
   }
-  const auto ended = sync::disconnect(service.context.views, {*id, *source, clinic, call.caller.reach},
-                                      service.context.clock.now());
+  const auto ended =
+      sync::disconnect(service.context.views, {*id, *source, clinic, call.caller.reach}, service.context.clock.now());
   if (!ended && ended.error().code == "not_found") {
     return not_found("unknown_connection", "The practitioner has no such connection.");
   }
@@ -119,8 +119,10 @@ Reply delete_practitioner(Service& service, const Call& call) {
     const bool rests = left && std::ranges::any_of(left->connections, [&](const store::ConnectionRow& connection) {
                          return !*source || connection.source == **source;
                        });
-    if (rests) clinic = clinic.value_or(ClinicId{});
-    else clinic.reset();
+    if (rests)
+      clinic = clinic.value_or(ClinicId{});
+    else
+      clinic.reset();
   }
   if (!clinic) {
     if (auto problem = end_consents(service, *id, *source)) return *problem;

@@ -57,12 +57,14 @@ constexpr CommandEntry kCommands[] = {
     {"doctor check", Section::kServer, "Check that everything is as it must be for results to arrive",
      "Configuration, data_dir, keys, space, the server, consents, the networks' APIs. Exits 7 if something is wrong.",
      "resultsync doctor --config resultsync.toml", make_doctor},
-    {"doctor webhook", Section::kServer, "Check a webhook address as the network will use it, and print what to register",
+    {"doctor webhook", Section::kServer,
+     "Check a webhook address as the network will use it, and print what to register",
      "Sends one request without a signature and one that is signed. Exits 7 if something is wrong.",
      "resultsync doctor webhook https://hooks.example.com/webhook --config resultsync.toml", make_doctor_webhook},
 
     {"connect", Section::kPractitioners, "Connect a practitioner of the application to a clinic of the network",
-     "With --link: prints a one-use link by which the practitioner consents in a browser. With --clinic: without asking "
+     "With --link: prints a one-use link by which the practitioner consents in a browser. With --clinic: without "
+     "asking "
      "the network.\n"
      "From then on they receive every result of the clinic, those that were waiting for it included. Calling it again "
      "changes nothing.",
@@ -191,8 +193,8 @@ std::string_view title_of(Section section) {
 }
 
 std::string_view default_command_of(std::string_view group) {
-  for (const std::string_view name :
-       {"practitioners list", "doctor check", "events list", "orders list", "unmatched list", "keys list", "audit list", "log ls"}) {
+  for (const std::string_view name : {"practitioners list", "doctor check", "events list", "orders list",
+                                      "unmatched list", "keys list", "audit list", "log ls"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

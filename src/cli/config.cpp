@@ -586,15 +586,16 @@ class Loader {
     api.allow = noted_list(prefix + "api_allow");
     api.ca_file = text(prefix + "ca_file");
     api.client_id = text(prefix + "client_id");
-    api.client_authentication = choice(prefix + "client_authentication") == "body" ? network::ClientAuthentication::kBody
-                                                                                   : network::ClientAuthentication::kBasic;
+    api.client_authentication = choice(prefix + "client_authentication") == "body"
+                                    ? network::ClientAuthentication::kBody
+                                    : network::ClientAuthentication::kBasic;
     const bool is_rupa = api.api.starts_with("https://api.rupahealth.com");
-    api.authorize_url = text_or(prefix + "authorize_url",
-                                is_rupa ? "https://labs.rupahealth.com/oauth/authorize" : "/oauth/authorize");
+    api.authorize_url =
+        text_or(prefix + "authorize_url", is_rupa ? "https://labs.rupahealth.com/oauth/authorize" : "/oauth/authorize");
     api.token_url = text(prefix + "token_url");
     api.revoke_url = text(prefix + "revoke_url");
-    api.token_form =
-        choice(prefix + "token_request") == "json" ? network::TokenRequestForm::kJson : network::TokenRequestForm::kForm;
+    api.token_form = choice(prefix + "token_request") == "json" ? network::TokenRequestForm::kJson
+                                                                : network::TokenRequestForm::kForm;
     api.token_lifetime = std::chrono::seconds(number(prefix + "token_seconds"));
     api.scope = text(prefix + "scope");
     api.pkce = boolean(prefix + "pkce");
@@ -608,7 +609,8 @@ class Loader {
                                       {"order_intents_path", &api.order_intents_path}}) {
       *target = text(prefix + key);
       if (!target->starts_with('/')) {
-        problem(take(prefix + key).origin, fmt::format("{}{} = \"{}\" does not begin with a slash", prefix, key, *target),
+        problem(take(prefix + key).origin,
+                fmt::format("{}{} = \"{}\" does not begin with a slash", prefix, key, *target),
                 "write a path of the API, or a JSON pointer");
       }
     }
@@ -644,8 +646,10 @@ class Loader {
     if (api.client_id.empty()) return;
     const Raw raw = take(prefix + "client_secret");
     const std::string place = text(prefix + "client_secret");
-    auto resolved = resolve_secret_place(place, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
-    auto secret = resolved ? read_secret_file(*resolved) : Result<Secret<std::string>>(forward_error(std::move(resolved)));
+    auto resolved =
+        resolve_secret_place(place, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
+    auto secret =
+        resolved ? read_secret_file(*resolved) : Result<Secret<std::string>>(forward_error(std::move(resolved)));
     if (secret) {
       api.client_secret = std::move(*secret);
     } else {
@@ -665,7 +669,8 @@ class Loader {
     network.public_url = text("server.public_url");
     while (network.public_url.ends_with('/')) network.public_url.pop_back();
     if (!network.public_url.empty() && !http::parse_url(network.public_url)) {
-      problem(take("server.public_url").origin, fmt::format("server.public_url = \"{}\" is no address", network.public_url),
+      problem(take("server.public_url").origin,
+              fmt::format("server.public_url = \"{}\" is no address", network.public_url),
               "write public_url = \"https://hooks.example.com\"");
     }
     network.document_bytes_max = static_cast<std::size_t>(number("documents.size"));

@@ -16,8 +16,10 @@ class Connect final : public Command {
                  .help = "The application's own id of the practitioner",
                  .target = &practitioner_,
                  .required = true});
-    options.add(
-        {.names = "--clinic", .value = "ID", .help = "The network's clinic, where it is known already", .target = &clinic_});
+    options.add({.names = "--clinic",
+                 .value = "ID",
+                 .help = "The network's clinic, where it is known already",
+                 .target = &clinic_});
     options.add({.names = "--link",
                  .help = "Print a one-use link by which the practitioner connects in a browser",
                  .target = &link_});
@@ -61,7 +63,8 @@ class Connect final : public Command {
     json.begin_object();
     if (!source_.empty()) json.member("source", source_);
     json.end_object();
-    const auto answer = client.send("POST", "/v1/practitioners/" + percent_encoded(practitioner_) + "/connect-link", json.take());
+    const auto answer =
+        client.send("POST", "/v1/practitioners/" + percent_encoded(practitioner_) + "/connect-link", json.take());
     if (!answer) return terminal.complain(answer.error());
     const auto document = JsonDocument::parse(*answer);
     if (!document) return terminal.complain(document.error());

@@ -52,7 +52,7 @@ class Doctor final : public Command {
 
  private:
   static void check_data_dir(Report& report, const Config& config) {
-    struct stat found {};
+    struct stat found{};
     if (::stat(config.data_dir.c_str(), &found) != 0) {
       return report.good("data_dir does not exist yet; `resultsync serve` makes it");
     }
@@ -85,7 +85,8 @@ class Doctor final : public Command {
     if (!document) return;
     for (const JsonValue consent : elements(document->root(), {"consents"})) {
       const std::string state = shown(consent, {"state"});
-      const std::string who = fmt::format("the consent of {} ({})", shown(consent, {"practitioner"}), shown(consent, {"source"}));
+      const std::string who =
+          fmt::format("the consent of {} ({})", shown(consent, {"practitioner"}), shown(consent, {"source"}));
       if (state == "needs_consent" || state == "failing") {
         report.bad(who + " is " + state + ": " + shown(consent, {"reason"}), shown(consent, {"advice"}));
       } else {
@@ -93,10 +94,12 @@ class Doctor final : public Command {
       }
     }
     for (const JsonValue clinic : elements(document->root(), {"silent_clinics"})) {
-      report.bad("clinic " + shown(clinic, {"clinic_id"}) + " is quieter than it used to be", "resultsync reconcile finds what was never sent");
+      report.bad("clinic " + shown(clinic, {"clinic_id"}) + " is quieter than it used to be",
+                 "resultsync reconcile finds what was never sent");
     }
     const std::string given_up = shown(document->root(), {"documents", "given_up"});
-    if (!given_up.empty() && given_up != "0") report.bad(given_up + " documents could not be had", "see resultsync_document_fetches_total and the log");
+    if (!given_up.empty() && given_up != "0")
+      report.bad(given_up + " documents could not be had", "see resultsync_document_fetches_total and the log");
   }
 
   // Any answer shows that it is there; its Date shows whether our clock is right.
@@ -105,7 +108,8 @@ class Doctor final : public Command {
       if (source.api.empty()) continue;
       const auto answer = http::send({.url = source.api, .timeout = std::chrono::seconds(10)});
       if (!answer) {
-        report.bad(fmt::format("the API of {} cannot be reached: {}", source.source.text(), answer.error().text()), "check `api`, the firewall and the network's state");
+        report.bad(fmt::format("the API of {} cannot be reached: {}", source.source.text(), answer.error().text()),
+                   "check `api`, the firewall and the network's state");
         continue;
       }
       report.good(fmt::format("the API of {} answers", source.source.text()));
@@ -119,8 +123,14 @@ class Doctor final : public Command {
 class DoctorWebhook final : public Command {
  public:
   void declare(Options& options) override {
-    options.add({.names = "URL", .help = "The address as the network will reach it: https://hooks.example.com/webhook", .target = &url_, .required = true});
-    options.add({.names = "--source", .value = "NAME", .help = "Whose webhook it is; needed if there is more than one", .target = &source_});
+    options.add({.names = "URL",
+                 .help = "The address as the network will reach it: https://hooks.example.com/webhook",
+                 .target = &url_,
+                 .required = true});
+    options.add({.names = "--source",
+                 .value = "NAME",
+                 .help = "Whose webhook it is; needed if there is more than one",
+                 .target = &source_});
     config_.declare(options);
   }
 
@@ -138,31 +148,49 @@ class DoctorWebhook final : public Command {
     Report report(terminal);
     const auto url = http::parse_url(url_);
     if (!url) return terminal.complain(url.error());
-    url->scheme == "https" ? report.good("the address is https") : report.bad("the address is plain http", "health data would cross the internet in the open: put a proxy that speaks TLS before the public listener");
+    url->scheme == "https" ? report.good("the address is https")
+                           : report.bad("the address is plain http",
+                                        "health data would cross the internet in the open: put a proxy that speaks TLS "
+                                        "before the public listener");
     const std::string path = url->target.substr(0, url->target.find('?'));
     const vendors::Source* served = vendors::source_at(loaded.config.sources, path);
     served == source ? report.good(fmt::format("{} is a path of source {}", path, source->id.text()))
-                     : report.bad(fmt::format("{} is no path of source {}", path, source->id.text()), fmt::format("use /webhooks/{}", source->id.text()));
+                     : report.bad(fmt::format("{} is no path of source {}", path, source->id.text()),
+                                  fmt::format("use /webhooks/{}", source->id.text()));
     probe(report, *source);
-    terminal.talk() << "\nGive the network's staff, for your OAuth application:\n  webhook URL    " << url_ << "\n  redirect URI   "
-                    << url->scheme << "://" << url->host << (url->port == 443 || url->port == 80 ? "" : ":" + std::to_string(url->port)) << "/oauth/callback\n";
+    terminal.talk() << "\nGive the network's staff, for your OAuth application:\n  webhook URL    " << url_
+                    << "\n  redirect URI   " << url->scheme << "://" << url->host
+                    << (url->port == 443 || url->port == 80 ? "" : ":" + std::to_string(url->port))
+                    << "/oauth/callback\n";
     return report.code();
   }
 
  private:
   void probe(Report& report, const vendors::Source& source) const {
     const Timestamp now = runtime::SystemClock().now();
-    const std::string body = fmt::format(R"({{"id":"evt_doctor_{}","type":"resultsync.doctor","created_at":"{}","data":{{}}}})", now.microseconds, format_timestamp(now));
-    const auto unsigned_answer = http::send({.method = "POST", .url = url_, .body = body, .timeout = std::chrono::seconds(15)});
-    if (!unsigned_answer) return report.bad("it cannot be reached: " + unsigned_answer.error().text(), "check DNS, the proxy and the firewall; from this machine it may differ from outside");
+    const std::string body =
+        fmt::format(R"({{"id":"evt_doctor_{}","type":"resultsync.doctor","created_at":"{}","data":{{}}}})",
+                    now.microseconds, format_timestamp(now));
+    const auto unsigned_answer =
+        http::send({.method = "POST", .url = url_, .body = body, .timeout = std::chrono::seconds(15)});
+    if (!unsigned_answer)
+      return report.bad("it cannot be reached: " + unsigned_answer.error().text(),
+                        "check DNS, the proxy and the firewall; from this machine it may differ from outside");
     report.good("it can be reached");
-    unsigned_answer->status == 400 ? report.good("a request without a signature is refused")
-                                   : report.bad(fmt::format("a request without a signature got {} and not 400", unsigned_answer->status), "something else answers at this address");
+    unsigned_answer->status == 400
+        ? report.good("a request without a signature is refused")
+        : report.bad(fmt::format("a request without a signature got {} and not 400", unsigned_answer->status),
+                     "something else answers at this address");
     const auto headers = vendors::sign(source.scheme, source.keys, {.id = "doctor", .timestamp = now}, body);
-    if (!headers) return report.bad("it cannot be signed: " + headers.error().text(), "a public key verifies only; ask the network for a test event");
-    const auto answer = http::send({.method = "POST", .url = url_, .headers = *headers, .body = body, .timeout = std::chrono::seconds(15)});
-    answer && answer->status == 200 ? report.good("a signed request is taken, and kept as `unknown_type`")
-                                    : report.bad(answer ? fmt::format("a signed request got {}", answer->status) : answer.error().text(), "the server there has other secrets than this configuration");
+    if (!headers)
+      return report.bad("it cannot be signed: " + headers.error().text(),
+                        "a public key verifies only; ask the network for a test event");
+    const auto answer = http::send(
+        {.method = "POST", .url = url_, .headers = *headers, .body = body, .timeout = std::chrono::seconds(15)});
+    answer && answer->status == 200
+        ? report.good("a signed request is taken, and kept as `unknown_type`")
+        : report.bad(answer ? fmt::format("a signed request got {}", answer->status) : answer.error().text(),
+                     "the server there has other secrets than this configuration");
   }
 
   std::string url_;

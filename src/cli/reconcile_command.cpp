@@ -19,7 +19,10 @@ constexpr std::chrono::milliseconds kAskEvery{250};
 class Reconcile final : public Command {
  public:
   void declare(Options& options) override {
-    options.add({.names = "--since", .value = "TIME", .help = "Leave out orders submitted before it (RFC 3339)", .target = &since_});
+    options.add({.names = "--since",
+                 .value = "TIME",
+                 .help = "Leave out orders submitted before it (RFC 3339)",
+                 .target = &since_});
     options.add({.names = "--source", .value = "NAME", .help = "Only this network", .target = &source_});
     options.add({.names = "--no-wait", .help = "Only ask for it, and end", .target = &no_wait_});
     server_.declare(options);
@@ -61,7 +64,9 @@ class Reconcile final : public Command {
         const std::string state = shown(run->root(), {"state"});
         const bool ended = no_wait_ || state == "finished" || state == "failed";
         if (terminal.talk_is_terminal()) {
-          terminal.talk() << fmt::format("\r{}: {} of {} orders", shown(run->root(), {"clinic_id"}), shown(run->root(), {"orders_read"}), shown(run->root(), {"orders_total"})) << std::flush;
+          terminal.talk() << fmt::format("\r{}: {} of {} orders", shown(run->root(), {"clinic_id"}),
+                                         shown(run->root(), {"orders_read"}), shown(run->root(), {"orders_total"}))
+                          << std::flush;
         }
         if (!ended) {
           std::this_thread::sleep_for(kAskEvery);
@@ -69,16 +74,18 @@ class Reconcile final : public Command {
         }
         failed |= state == "failed";
         if (!output_.table()) terminal.out() << compact(run->root()) << '\n';
-        rows.push_back({shown(run->root(), {"source"}), shown(run->root(), {"clinic_id"}), state, shown(run->root(), {"orders_read"}),
-                        shown(run->root(), {"gaps"}), shown(run->root(), {"reason"})});
+        rows.push_back({shown(run->root(), {"source"}), shown(run->root(), {"clinic_id"}), state,
+                        shown(run->root(), {"orders_read"}), shown(run->root(), {"gaps"}),
+                        shown(run->root(), {"reason"})});
         break;
       }
     }
     if (terminal.talk_is_terminal()) terminal.talk() << '\r' << std::string(60, ' ') << '\r';
     if (output_.table()) {
       for (const auto& row : rows) {
-        terminal.out() << fmt::format("{} {}: {}, {} orders read, {} with something missed{}\n", printable(row[0]), printable(row[1]), row[2], row[3],
-                                      row[4], row[5].empty() ? "" : " (" + row[5] + ")");
+        terminal.out() << fmt::format("{} {}: {}, {} orders read, {} with something missed{}\n", printable(row[0]),
+                                      printable(row[1]), row[2], row[3], row[4],
+                                      row[5].empty() ? "" : " (" + row[5] + ")");
       }
     }
     return failed ? ExitCode::kUnavailable : ExitCode::kOk;

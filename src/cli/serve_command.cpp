@@ -17,8 +17,8 @@
 
 #include "api/api.hpp"
 #include "api/webhook_items.hpp"
-#include "cli/chosen_store.hpp"
 #include "base/encoding.hpp"
+#include "cli/chosen_store.hpp"
 #include "cli/config_options.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/server_file.hpp"
@@ -34,8 +34,8 @@
 #include "runtime/keys.hpp"
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
-#include "runtime/vault.hpp"
 #include "runtime/random.hpp"
+#include "runtime/vault.hpp"
 #include "sync/documents.hpp"
 #include "sync/sync.hpp"
 
@@ -234,20 +234,19 @@ class House {
 
  private:
   Result<void> open_network(const sync::SyncOptions& options) {
-    auto network = network::Network::open({.settings = config_.network,
-                                           .views = *views_,
-                                           .log = *log_,
-                                           .clock = clock_,
-                                           .metrics = metrics_,
-                                           .documents = *documents_vault_,
-                                           .tokens = *tokens_vault_,
-                                           .apply = {.result_types = options.result_types,
-                                                     .common_form = options.common_form,
-                                                     .index = options.index},
-                                           .feed_changed = [this] { feed_changed(); },
-                                           .applied = [this] { return sync_->applied(); },
-                                           .wake_sync = [this] { sync_->wake(); }},
-                                          encode_hex(runtime::random_bytes(8)));
+    auto network = network::Network::open(
+        {.settings = config_.network,
+         .views = *views_,
+         .log = *log_,
+         .clock = clock_,
+         .metrics = metrics_,
+         .documents = *documents_vault_,
+         .tokens = *tokens_vault_,
+         .apply = {.result_types = options.result_types, .common_form = options.common_form, .index = options.index},
+         .feed_changed = [this] { feed_changed(); },
+         .applied = [this] { return sync_->applied(); },
+         .wake_sync = [this] { sync_->wake(); }},
+        encode_hex(runtime::random_bytes(8)));
     if (!network) return forward_error(std::move(network));
     network_ = std::move(*network);
     return {};
@@ -299,7 +298,7 @@ class House {
   }
 
   Result<void> open_delivery() {
-    webhook_items_ = std::make_unique<api::WebhookItems>(*views_, *log_);
+    webhook_items_ = std::make_unique<api::WebhookItems>(*views_, *readable_log_);
     delivery::DeliveryOptions options = config_.delivery;
     options.sole_owner = shared_log_ == nullptr;
     options.user_agent = "resultsync/" + std::string(kVersion);

@@ -123,7 +123,8 @@ Result<http::ClientResponse> ApiClient::once(const SourceSettings& source, const
 Result<ApiAnswer> ApiClient::read(const Result<http::ClientResponse>& answer) const {
   if (!answer) {
     if (answer.error().code == "stopped") return std::unexpected(answer.error());
-    if (answer.error().code == "address_refused" || answer.error().code == "bad_url") return std::unexpected(answer.error());
+    if (answer.error().code == "address_refused" || answer.error().code == "bad_url")
+      return std::unexpected(answer.error());
     return fail("network_unavailable", "the network's API could not be asked", std::string(answer.error().code));
   }
   const int status = answer->status;
@@ -135,7 +136,8 @@ Result<ApiAnswer> ApiClient::read(const Result<http::ClientResponse>& answer) co
   if (status >= 500) return fail("network_unavailable", "the network's API failed", cause);
   if (status >= 300) return fail("refused", "the network's API refused the request", cause);
   ApiAnswer read{status, std::make_unique<orders::JsonBody>(answer->body), clock_.now()};
-  if (!read.body->root()) return fail("bad_response", "the network's API answered with something else than JSON", cause);
+  if (!read.body->root())
+    return fail("bad_response", "the network's API answered with something else than JSON", cause);
   if (const auto date = answer->headers.only("Date")) {
     if (const auto time = parse_http_date(*date)) read.at = *time;
   }

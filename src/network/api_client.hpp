@@ -1,5 +1,6 @@
-// A network's REST API, as one consent sees it: JSON:API over HTTPS, with the token renewed once where it is refused, the
-// rate limits obeyed, and what is passing (5xx, time-outs, broken JSON) tried again a few times. Blocks; thread-safe.
+// A network's REST API, as one consent sees it: JSON:API over HTTPS, with the token renewed once where it is refused,
+// the rate limits obeyed, and what is passing (5xx, time-outs, broken JSON) tried again a few times. Blocks;
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,7 @@ namespace resultsync::network {
 struct ApiAnswer {
   int status = 0;
   std::unique_ptr<orders::JsonBody> body;  // JSON
-  Timestamp at;  // by the network's clock (Date), to the second; by ours where it says none
+  Timestamp at;                            // by the network's clock (Date), to the second; by ours where it says none
 };
 
 class ApiClient {
@@ -69,7 +70,7 @@ class ApiClient {
   };
   std::mutex mutex_;
   std::condition_variable stopping_;
-  bool stopped_ = false;               // guarded by mutex_
+  bool stopped_ = false;                // guarded by mutex_
   std::map<SourceId, Bucket> buckets_;  // guarded by mutex_
 };
 

@@ -35,7 +35,8 @@ std::string cookie_of(const http::Request& request) {
     const auto end = std::min(rest.find(';'), rest.size());
     std::string_view one = rest.substr(0, end);
     while (one.starts_with(' ')) one.remove_prefix(1);
-    if (one.starts_with(kCookie) && one.substr(kCookie.size()).starts_with('=')) return std::string(one.substr(kCookie.size() + 1));
+    if (one.starts_with(kCookie) && one.substr(kCookie.size()).starts_with('='))
+      return std::string(one.substr(kCookie.size() + 1));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return {};
@@ -114,7 +115,8 @@ bool Connect::is_ours(std::string_view path) {
 void Connect::handle(http::Request request, http::Responder respond) {
   auto shared = std::make_shared<std::pair<http::Request, http::Responder>>(std::move(request), std::move(respond));
   const bool taken = workers_ && workers_->submit([this, shared] { shared->second(answer(shared->first)); });
-  if (!taken) shared->second(render({.status = 503, .title = "Too busy just now", .paragraphs = {"Try again in a minute."}}));
+  if (!taken)
+    shared->second(render({.status = 503, .title = "Too busy just now", .paragraphs = {"Try again in a minute."}}));
 }
 
 http::Response Connect::answer(const http::Request& request) {
@@ -122,32 +124,42 @@ http::Response Connect::answer(const http::Request& request) {
     if (request.method == "GET") return callback(request);
   } else {
     const std::string token = request.path.substr(kConnectPrefix.size());
-    if (token.size() > kTokenBytesMax) return render(ask_for_a_new_link("This link is not known", "It may have been cut off on its way."));
+    if (token.size() > kTokenBytesMax)
+      return render(ask_for_a_new_link("This link is not known", "It may have been cut off on its way."));
     if (request.method == "GET" || request.method == "HEAD") return show_link(token);
     if (request.method == "POST") return use_link(request, token);
   }
-  return render({.status = 405, .title = "This page does not take that", .paragraphs = {"Open the link in a browser."}});
+  return render(
+      {.status = 405, .title = "This page does not take that", .paragraphs = {"Open the link in a browser."}});
 }
 
 http::Response Connect::show_link(const std::string& token) {
   const auto snapshot = world_.views.snapshot();
   const auto link = snapshot->network().connect_link(sha256(token));
-  if (!link) return render(ask_for_a_new_link("This link is not known", "It may be too old, or it was cut off on its way."));
-  if (link->used) return render(ask_for_a_new_link("This link was used already", "Each link connects once, so that nobody else can use yours."));
-  if (link->expires_at <= world_.clock.now()) return render(ask_for_a_new_link("This link is too old", "Links are good for 15 minutes."));
+  if (!link)
+    return render(ask_for_a_new_link("This link is not known", "It may be too old, or it was cut off on its way."));
+  if (link->used)
+    return render(ask_for_a_new_link("This link was used already",
+                                     "Each link connects once, so that nobody else can use yours."));
+  if (link->expires_at <= world_.clock.now())
+    return render(ask_for_a_new_link("This link is too old", "Links are good for 15 minutes."));
   return render({.status = 200,
                  .title = "Connect your lab orders",
-                 .paragraphs = {fmt::format("You are about to connect your account at {} with the application that sent you here. You will be asked there "
+                 .paragraphs = {fmt::format("You are about to connect your account at {} with the application that "
+                                            "sent you here. You will be asked there "
                                             "for your consent.",
                                             link->source.text()),
-                                "From then on the application receives the orders and results of your whole clinic. You can end this at any time in the application."},
+                                "From then on the application receives the orders and results of your whole clinic. "
+                                "You can end this at any time in the application."},
                  .button = "Continue"});
 }
 
 http::Response Connect::use_link(const http::Request& request, const std::string& token) {
   // A form on another site could send a browser here; what it cannot do is say that it is us.
   if (const auto site = request.headers.only("Sec-Fetch-Site"); site && *site != "same-origin" && *site != "none") {
-    return render({.status = 403, .title = "This did not come from our page", .paragraphs = {"Open the link itself, and use its button."}});
+    return render({.status = 403,
+                   .title = "This did not come from our page",
+                   .paragraphs = {"Open the link itself, and use its button."}});
   }
   const std::string state = new_secret();
   const std::string cookie = new_secret();
@@ -168,7 +180,9 @@ http::Response Connect::use_link(const http::Request& request, const std::string
     }
   }
   const SourceSettings* source = link ? settings_of(world_.settings, link->source) : nullptr;
-  if (source == nullptr) return render(ask_for_a_new_link("This link is not good any more", "It was used already, or it is older than 15 minutes."));
+  if (source == nullptr)
+    return render(
+        ask_for_a_new_link("This link is not good any more", "It was used already, or it is older than 15 minutes."));
 
   std::vector<std::pair<std::string, std::string>> query{{"response_type", "code"},
                                                          {"client_id", source->client_id},
@@ -185,14 +199,17 @@ http::Response Connect::use_link(const http::Request& request, const std::string
   response.content_type.clear();
   response.set_header("Location", address + (address.contains('?') ? "&" : "?") + form_encoded(query));
   const bool https = public_url().starts_with("https://");
-  response.set_header("Set-Cookie", fmt::format("{}={}; Path={}; HttpOnly; SameSite=Lax; Max-Age={}{}", kCookie, cookie, kCallback,
-                                                world_.settings.consent_lifetime.count(), https ? "; Secure" : ""));
+  response.set_header("Set-Cookie",
+                      fmt::format("{}={}; Path={}; HttpOnly; SameSite=Lax; Max-Age={}{}", kCookie, cookie, kCallback,
+                                  world_.settings.consent_lifetime.count(), https ? "; Secure" : ""));
   return secured(std::move(response));
 }
 
 http::Response Connect::callback(const http::Request& request) {
   const auto state = request.query("state");
-  if (!state) return render(ask_for_a_new_link("Something is missing", "The network sent you back without what we need to know you by."));
+  if (!state)
+    return render(
+        ask_for_a_new_link("Something is missing", "The network sent you back without what we need to know you by."));
   std::optional<store::ConnectLink> link;
   bool was_finished = false;
   {
@@ -206,24 +223,49 @@ http::Response Connect::callback(const http::Request& request) {
       if (auto committed = transaction->commit(); !committed) link.reset();
     }
   }
-  if (was_finished) return render(ask_for_a_new_link("This page was opened already", "Your consent was taken the first time. If the application does not show the connection, start again."));
-  if (!link) return render(ask_for_a_new_link("We do not know this visit", "It took longer than 15 minutes, or it was begun in another browser."));
+  if (was_finished)
+    return render(ask_for_a_new_link(
+        "This page was opened already",
+        "Your consent was taken the first time. If the application does not show the connection, start again."));
+  if (!link)
+    return render(ask_for_a_new_link("We do not know this visit",
+                                     "It took longer than 15 minutes, or it was begun in another browser."));
   if (const auto error = request.query("error")) {
     if (*error == "access_denied") {
-      return render({.status = 200, .title = "Not connected", .paragraphs = {"You did not give your consent, so nothing was connected.", "If that was a mistake, ask the application for a new link."}});
+      return render({.status = 200,
+                     .title = "Not connected",
+                     .paragraphs = {"You did not give your consent, so nothing was connected.",
+                                    "If that was a mistake, ask the application for a new link."}});
     }
     runtime::log::warning("network.consent_error", {{"source", link->source.text()}});
-    return render({.status = 502, .title = "The network could not ask for your consent", .paragraphs = {"Ask the application for a new link. If this happens again, tell its operator: the network refused its request."}});
+    return render({.status = 502,
+                   .title = "The network could not ask for your consent",
+                   .paragraphs = {"Ask the application for a new link. If this happens again, tell its operator: the "
+                                  "network refused its request."}});
   }
   const auto code = request.query("code");
-  if (!code || code->empty()) return render(ask_for_a_new_link("Something is missing", "The network sent you back without a code."));
+  if (!code || code->empty())
+    return render(ask_for_a_new_link("Something is missing", "The network sent you back without a code."));
   const auto clinic = conclude(*link, *code);
   if (!clinic) {
-    runtime::log::warning("network.connect_failed", {{"source", link->source.text()}, {"reason", clinic.error().code}, {"cause", clinic.error().cause}});
-    if (clinic.error().code == "consent_refused") return render(ask_for_a_new_link("Your consent came too late", "The network did not take it any more."));
-    return render({.status = 502, .title = "The network did not answer as it should", .paragraphs = {"Your consent was given, but your account could not be read, so nothing was connected.", "Wait a minute and ask the application for a new link. If it happens again, tell its operator."}});
+    runtime::log::warning(
+        "network.connect_failed",
+        {{"source", link->source.text()}, {"reason", clinic.error().code}, {"cause", clinic.error().cause}});
+    if (clinic.error().code == "consent_refused")
+      return render(ask_for_a_new_link("Your consent came too late", "The network did not take it any more."));
+    return render(
+        {.status = 502,
+         .title = "The network did not answer as it should",
+         .paragraphs = {
+             "Your consent was given, but your account could not be read, so nothing was connected.",
+             "Wait a minute and ask the application for a new link. If it happens again, tell its operator."}});
   }
-  return render({.status = 200, .title = "Connected", .paragraphs = {"Your clinic is connected. Its earlier orders are being read now; new results will follow by themselves.", "You can close this page."}});
+  return render(
+      {.status = 200,
+       .title = "Connected",
+       .paragraphs = {
+           "Your clinic is connected. Its earlier orders are being read now; new results will follow by themselves.",
+           "You can close this page."}});
 }
 
 // The code becomes tokens, the tokens say who this is, and that makes the connection. The clinic.
@@ -243,7 +285,8 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
   row.clinic = ClinicId(text_at(*me->body, source->clinic_pointer));
   if (row.clinic.empty()) return fail("bad_response", "the Practitioner endpoint names no clinic");
   if (auto kept = tokens_.keep(*source, row, *pair); !kept) return forward_error(std::move(kept));
-  auto connected = sync::connect(world_.views, {row.app_practitioner, row.source, row.clinic, row.vendor_practitioner}, world_.clock.now());
+  auto connected = sync::connect(world_.views, {row.app_practitioner, row.source, row.clinic, row.vendor_practitioner},
+                                 world_.clock.now());
   if (!connected) return forward_error(std::move(connected));
   {
     const auto transaction = world_.views.begin();

@@ -3,9 +3,9 @@
 //   POST …/connect-link ─▶ {public}/connect/TOKEN ─▶ page with a button ─▶ network's consent page
 //        ─▶ {public}/oauth/callback ─▶ tokens ─▶ Practitioner endpoint ─▶ Connection ─▶ back-fill
 //
-// The link is worth 15 minutes and one use, so nobody can bind a clinic of theirs to someone else's practitioner; a look
-// at it (a preview in a chat, say) is no use. The `state` that comes back is good once, and only in the browser that left:
-// a cookie holds the other half of what is stored. Links, states and cookies stand in the store as digests.
+// The link is worth 15 minutes and one use, so nobody can bind a clinic of theirs to someone else's practitioner; a
+// look at it (a preview in a chat, say) is no use. The `state` that comes back is good once, and only in the browser
+// that left: a cookie holds the other half of what is stored. Links, states and cookies stand in the store as digests.
 #pragma once
 
 #include <functional>

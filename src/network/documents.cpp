@@ -71,13 +71,15 @@ std::optional<store::Authorization> consent_for(store::ViewsSnapshot& snapshot, 
   return best;
 }
 
-// One fetch ------------------------------------------------------------------------------------------------------------
+// One fetch
+// ------------------------------------------------------------------------------------------------------------
 
 Result<std::string> Fetcher::fetch(const SourceSettings& source, const std::string& address, std::string_view member,
                                    std::chrono::seconds* retry_after) const {
   const auto url = http::parse_url(address);
   if (!url) return fail("bad_url", "the link is no address");
-  if (!is_host_allowed(source, url->host)) return fail("host_not_allowed", "the link leads to a host that this source does not allow");
+  if (!is_host_allowed(source, url->host))
+    return fail("host_not_allowed", "the link leads to a host that this source does not allow");
   http::OutboundRequest request;
   request.method = "GET";
   request.url = address;
@@ -101,9 +103,11 @@ Result<std::string> Fetcher::fetch(const SourceSettings& source, const std::stri
     }
   }
   const int status = answer->status;
-  if (std::ranges::find(source.renew_on, status) != source.renew_on.end()) return fail("link_expired", "the link is dead");
+  if (std::ranges::find(source.renew_on, status) != source.renew_on.end())
+    return fail("link_expired", "the link is dead");
   if (status >= 300 && status < 400) return fail("redirected", "the link leads on to somewhere else");
-  if (status != 200) return fail(static_code(status), "the document's server refused", "status " + std::to_string(status));
+  if (status != 200)
+    return fail(static_code(status), "the document's server refused", "status " + std::to_string(status));
   if (answer->body.empty()) return fail("empty", "the document is empty");
   if (!is_fit(member, answer->body)) return fail("wrong_type", "what came is not what should be there");
   return std::move(answer->body);
@@ -133,17 +137,24 @@ Result<std::string> Fetcher::fetch_anew(const SourceSettings& source, const stor
   return orders::bytes_of(value);
 }
 
-// All of them ----------------------------------------------------------------------------------------------------------
+// All of them
+// ----------------------------------------------------------------------------------------------------------
 
 Documents::Documents(const World& world, const Fetcher& fetcher)
     : world_(world),
       fetcher_(fetcher),
-      stored_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.", {{"state", "stored"}})),
-      pending_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.", {{"state", "pending"}})),
-      missing_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.", {{"state", "missing"}})),
-      given_up_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.", {{"state", "given_up"}})),
-      fetches_(world.metrics.counter("resultsync_document_fetches_total", "Attempts to fetch a document.", {{"result", "fetched"}})),
-      failures_(world.metrics.counter("resultsync_document_fetches_total", "Attempts to fetch a document.", {{"result", "failed"}})) {}
+      stored_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
+                                  {{"state", "stored"}})),
+      pending_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
+                                   {{"state", "pending"}})),
+      missing_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
+                                   {{"state", "missing"}})),
+      given_up_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
+                                    {{"state", "given_up"}})),
+      fetches_(world.metrics.counter("resultsync_document_fetches_total", "Attempts to fetch a document.",
+                                     {{"result", "fetched"}})),
+      failures_(world.metrics.counter("resultsync_document_fetches_total", "Attempts to fetch a document.",
+                                      {{"result", "failed"}})) {}
 
 Documents::~Documents() {
   stop();
@@ -221,10 +232,12 @@ void Documents::serve(const store::DocumentUse& use) {
 
 Result<std::string> Documents::obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const {
   const SourceSettings* source = settings_of(world_.settings, use.source);
-  if (source == nullptr || source->api.empty()) return fail("no_api", "this source has no API, so its links are not fetched");
+  if (source == nullptr || source->api.empty())
+    return fail("no_api", "this source has no API, so its links are not fetched");
   auto stored = world_.log.at(use.record);
   if (!stored) return forward_error(std::move(stored));
-  const std::string url = url_of(sync::in_common_form(world_.apply.common_form, use.source, std::move(stored->record.body)), use);
+  const std::string url =
+      url_of(sync::in_common_form(world_.apply.common_form, use.source, std::move(stored->record.body)), use);
   if (url.empty()) return fail("bad_url", "the event does not hold the link any more");
   auto bytes = fetcher_.fetch(*source, url, use.member, &retry_after);
   if (bytes || bytes.error().code != "link_expired") return bytes;
@@ -269,7 +282,10 @@ Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, c
   }
   (outcome ? fetches_ : failures_).add();
   if (!outcome) {
-    runtime::log::debug("document.not_fetched", {{"source", use.source.text()}, {"member", use.member}, {"reason", outcome.error().code}, {"tries", use.tries + 1}});
+    runtime::log::debug("document.not_fetched", {{"source", use.source.text()},
+                                                 {"member", use.member},
+                                                 {"reason", outcome.error().code},
+                                                 {"tries", use.tries + 1}});
   }
   if (items > 0) world_.feed_changed();
   return {};
@@ -290,7 +306,9 @@ void Documents::failed(store::DocumentUse& use, const Error& error, std::chrono:
   if (use.state == State::kPending) {
     if (now >= limit) {
       use.state = State::kMissing;
-      runtime::log::warning("document.missing", {{"source", use.source.text()}, {"member", use.member}, {"reason", use.reason}, {"tries", use.tries}});
+      runtime::log::warning(
+          "document.missing",
+          {{"source", use.source.text()}, {"member", use.member}, {"reason", use.reason}, {"tries", use.tries}});
     } else {
       use.next_try_at = std::min(use.next_try_at, limit);  // so that it is told on time
     }
@@ -298,7 +316,9 @@ void Documents::failed(store::DocumentUse& use, const Error& error, std::chrono:
   if (now >= later(use.received_at, settings.document_give_up)) {
     use.open = false;
     use.state = State::kMissing;
-    runtime::log::error("document.given_up", {{"source", use.source.text()}, {"member", use.member}, {"reason", use.reason}, {"tries", use.tries}});
+    runtime::log::error(
+        "document.given_up",
+        {{"source", use.source.text()}, {"member", use.member}, {"reason", use.reason}, {"tries", use.tries}});
   }
 }
 

@@ -80,7 +80,8 @@ class Documents {
   Result<std::string> obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const;
   Result<void> settle(const store::DocumentUse& use, Timestamp began, const Result<std::string>& outcome,
                       std::chrono::seconds retry_after);
-  void fetched(store::ViewsTransaction& transaction, std::vector<store::DocumentUse>& uses, const std::string& bytes) const;
+  void fetched(store::ViewsTransaction& transaction, std::vector<store::DocumentUse>& uses,
+               const std::string& bytes) const;
   void failed(store::DocumentUse& use, const Error& error, std::chrono::seconds retry_after) const;
   void show_totals();
 
@@ -96,8 +97,8 @@ class Documents {
 
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  bool woken_ = false;         // guarded by mutex_
-  std::set<Sha256> in_hand_;   // links that are being fetched; guarded by mutex_
+  bool woken_ = false;        // guarded by mutex_
+  std::set<Sha256> in_hand_;  // links that are being fetched; guarded by mutex_
   std::unique_ptr<runtime::Workers> workers_;
   std::jthread thread_;
 };

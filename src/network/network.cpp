@@ -117,12 +117,15 @@ void Network::look_up_clinics(const std::stop_token& stop) {
       if (asked != asked_.end() && world_.clock.monotonic() - asked->second < kAskAgain) continue;
       asked_[{source.source, practitioner}] = world_.clock.monotonic();
       std::string path = source.practitioner_path;
-      if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(practitioner.text()));
+      if (const auto at = path.find("{id}"); at != std::string::npos)
+        path.replace(at, 4, url_encoded(practitioner.text()));
       for (const store::Authorization& consent : consents) {
         const auto answer = api_.get(source, consent.key, path);
         if (!answer) continue;
         simdjson::dom::element found;
-        if (!answer->body->root() || answer->body->root()->at_pointer(source.clinic_pointer).get(found) != simdjson::SUCCESS) continue;
+        if (!answer->body->root() ||
+            answer->body->root()->at_pointer(source.clinic_pointer).get(found) != simdjson::SUCCESS)
+          continue;
         const ClinicId clinic(orders::id_text(found));
         if (clinic.empty()) continue;
         const auto transaction = world_.views.begin();
@@ -130,11 +133,14 @@ void Network::look_up_clinics(const std::stop_token& stop) {
         if (transaction->learn_clinic(source.source, {practitioner, clinic}, store::Witness::kConnection)) {
           const sync::Moment moment{world_.clock.now(), transaction->read().applied()};
           for (const auto key : transaction->read().orders_without_clinic(source.source, practitioner)) {
-            if (auto order = transaction->read().order(key)) items += sync::settle_and_issue(*transaction, *order, {}, moment).items;
+            if (auto order = transaction->read().order(key))
+              items += sync::settle_and_issue(*transaction, *order, {}, moment).items;
           }
         }
         if (auto committed = transaction->commit(); !committed) return on_failure_(committed.error());
-        runtime::log::info("network.clinic_learned", {{"source", source.source.text()}, {"clinic", clinic.text()}, {"items", std::uint64_t{items}}});
+        runtime::log::info(
+            "network.clinic_learned",
+            {{"source", source.source.text()}, {"clinic", clinic.text()}, {"items", std::uint64_t{items}}});
         if (items > 0) world_.feed_changed();
         break;
       }
@@ -164,7 +170,8 @@ void Network::plan_runs() {
     const auto snapshot = world_.views.snapshot();
     for (const store::Authorization& row : snapshot->network().authorizations()) {
       if (row.state != store::ConsentState::kConnected) continue;
-      const bool planned = std::ranges::any_of(due, [&](const store::NetworkRun& run) { return run.source == row.source && run.clinic == row.clinic; });
+      const bool planned = std::ranges::any_of(
+          due, [&](const store::NetworkRun& run) { return run.source == row.source && run.clinic == row.clinic; });
       const auto last = snapshot->network().last_run(row.source, row.clinic);
       const bool open = last && (last->state == "waiting" || last->state == "running");
       const auto every = std::chrono::microseconds(world_.settings.reconcile_every).count();
@@ -196,14 +203,18 @@ void Network::listen_for_silence() {
     for (const auto& clinic : snapshot->network().activity()) {
       if (clinic.events < kSilentEventsMin) continue;
       const std::int64_t gap = (clinic.last_at.microseconds - clinic.first_at.microseconds) / (clinic.events - 1);
-      const std::int64_t limit = std::max<std::int64_t>(gap * kSilentGaps, std::chrono::microseconds(kSilentLeast).count());
+      const std::int64_t limit =
+          std::max<std::int64_t>(gap * kSilentGaps, std::chrono::microseconds(kSilentLeast).count());
       if (now.microseconds - clinic.last_at.microseconds <= limit) continue;
       silent.push_back({clinic.source, clinic.clinic, clinic.last_at, std::chrono::seconds(gap / 1'000'000)});
     }
   }
   for (const SourceSettings& source : world_.settings.sources) {
     const auto count = std::ranges::count(silent, source.source, &SilentClinic::source);
-    world_.metrics.gauge("resultsync_silent_clinics", "Connected clinics that are quieter than their own history.", {{"source", source.source.text()}}).set(static_cast<double>(count));
+    world_.metrics
+        .gauge("resultsync_silent_clinics", "Connected clinics that are quieter than their own history.",
+               {{"source", source.source.text()}})
+        .set(static_cast<double>(count));
   }
   const std::lock_guard lock(mutex_);
   silent_ = std::move(silent);
@@ -212,16 +223,21 @@ void Network::listen_for_silence() {
 void Network::show_consents() {
   std::map<std::pair<std::string, std::string>, int> counts;
   for (const SourceSettings& source : world_.settings.sources) {
-    for (const auto state : {store::ConsentState::kConnected, store::ConsentState::kNeedsConsent, store::ConsentState::kRevoked, store::ConsentState::kFailing}) {
+    for (const auto state : {store::ConsentState::kConnected, store::ConsentState::kNeedsConsent,
+                             store::ConsentState::kRevoked, store::ConsentState::kFailing}) {
       counts[{source.source.text(), std::string(store::name_of(state))}] = 0;
     }
   }
   {
     const auto snapshot = world_.views.snapshot();
-    for (const auto& row : snapshot->network().authorizations()) ++counts[{row.source.text(), std::string(store::name_of(row.state))}];
+    for (const auto& row : snapshot->network().authorizations())
+      ++counts[{row.source.text(), std::string(store::name_of(row.state))}];
   }
   for (const auto& [key, count] : counts) {
-    world_.metrics.gauge("resultsync_consents", "Practitioners' consents, by state.", {{"source", key.first}, {"state", key.second}}).set(count);
+    world_.metrics
+        .gauge("resultsync_consents", "Practitioners' consents, by state.",
+               {{"source", key.first}, {"state", key.second}})
+        .set(count);
   }
 }
 
@@ -253,7 +269,9 @@ Result<std::vector<store::NetworkRun>> Network::reconcile(const ReconcileRequest
     const auto transaction = world_.views.begin();
     for (const store::Authorization& row : transaction->read().network().authorizations()) {
       if (row.state == store::ConsentState::kRevoked || (request.source && row.source != *request.source)) continue;
-      if (std::ranges::any_of(runs, [&](const store::NetworkRun& run) { return run.source == row.source && run.clinic == row.clinic; })) continue;
+      if (std::ranges::any_of(
+              runs, [&](const store::NetworkRun& run) { return run.source == row.source && run.clinic == row.clinic; }))
+        continue;
       store::NetworkRun run;
       run.source = row.source;
       run.app_practitioner = row.app_practitioner;
@@ -274,7 +292,8 @@ Result<std::vector<store::NetworkRun>> Network::reconcile(const ReconcileRequest
 Result<Network::Intent> Network::order_intent(const SourceId& source, const AppPractitionerId& practitioner,
                                               std::string body) {
   const SourceSettings* settings = settings_of(world_.settings, source);
-  if (settings == nullptr || settings->api.empty()) return fail("no_api", "this source has no API in the configuration");
+  if (settings == nullptr || settings->api.empty())
+    return fail("no_api", "this source has no API in the configuration");
   std::optional<store::Authorization> consent;
   {
     const auto snapshot = world_.views.snapshot();
@@ -292,7 +311,8 @@ Result<Network::Intent> Network::order_intent(const SourceId& source, const AppP
       if (intent.checkout_url.empty()) intent.checkout_url = orders::text_of(orders::member(place, name));
     }
   }
-  if (intent.id.empty() || intent.checkout_url.empty()) return fail("bad_response", "the network's answer names no checkout address");
+  if (intent.id.empty() || intent.checkout_url.empty())
+    return fail("bad_response", "the network's answer names no checkout address");
   return intent;
 }
 

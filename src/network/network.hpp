@@ -83,7 +83,7 @@ class Network {
 
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;
-  bool woken_ = false;               // guarded by mutex_
+  bool woken_ = false;                // guarded by mutex_
   std::vector<SilentClinic> silent_;  // guarded by mutex_
   std::jthread thread_;
 };

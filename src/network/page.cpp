@@ -46,8 +46,10 @@ http::Response render(const Page& page) {
       escaped(page.title) +
       "</title><style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:12vh auto;padding:0 "
       "1.5rem;color:#1a1a1a;background:#fff}h1{font-size:1.6rem}button{font:inherit;padding:.6rem "
-      "1.6rem;border:0;border-radius:.4rem;background:#0b5c50;color:#fff;cursor:pointer}button:focus-visible{outline:3px "
-      "solid #9ad0c5}@media(prefers-color-scheme:dark){body{background:#16191b;color:#eee}}</style></head><body><main><h1>" +
+      "1.6rem;border:0;border-radius:.4rem;background:#0b5c50;color:#fff;cursor:pointer}button:focus-visible{outline:"
+      "3px "
+      "solid "
+      "#9ad0c5}@media(prefers-color-scheme:dark){body{background:#16191b;color:#eee}}</style></head><body><main><h1>" +
       escaped(page.title) + "</h1>";
   for (const std::string& paragraph : page.paragraphs) response.body += "<p>" + escaped(paragraph) + "</p>";
   if (!page.button.empty()) {
@@ -55,7 +57,8 @@ http::Response render(const Page& page) {
   }
   response.body += "</main></body></html>\n";
   // `form-action` is left open: the button's answer leads to the network's consent page.
-  response.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'");
+  response.set_header("Content-Security-Policy",
+                      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'");
   return secured(std::move(response));
 }
 

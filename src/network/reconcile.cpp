@@ -16,13 +16,14 @@ constexpr std::chrono::seconds kSyncPatience{60};
 constexpr std::chrono::milliseconds kSyncPoll{5};
 
 bool ends_the_run(std::string_view code) {
-  return code == "needs_consent" || code == "revoked" || code == "forbidden" || code == "not_found" || code == "refused" ||
-         code == "foreign_address" || code == "address_refused" || code == "bad_url";
+  return code == "needs_consent" || code == "revoked" || code == "forbidden" || code == "not_found" ||
+         code == "refused" || code == "foreign_address" || code == "address_refused" || code == "bad_url";
 }
 
 std::string first_page(const SourceSettings& source) {
   const std::string size = std::to_string(source.page_size);
-  return source.orders_path + (source.orders_path.contains('?') ? "&" : "?") + "page%5Bnumber%5D=1&page%5Bsize%5D=" + size;
+  return source.orders_path + (source.orders_path.contains('?') ? "&" : "?") +
+         "page%5Bnumber%5D=1&page%5Bsize%5D=" + size;
 }
 
 }  // namespace
@@ -31,8 +32,10 @@ Reconciler::Reconciler(const World& world, const Fetcher& fetcher, ApiClient& ap
     : world_(world),
       fetcher_(fetcher),
       api_(api),
-      gaps_(world.metrics.counter("resultsync_reconciled_total", "Orders of which something had been missed, and was applied.")),
-      orders_(world.metrics.counter("resultsync_reconcile_orders_total", "Orders that were read from the network's API.")) {}
+      gaps_(world.metrics.counter("resultsync_reconciled_total",
+                                  "Orders of which something had been missed, and was applied.")),
+      orders_(world.metrics.counter("resultsync_reconcile_orders_total",
+                                    "Orders that were read from the network's API.")) {}
 
 store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token& stop) {
   run.state = "running";
@@ -43,9 +46,10 @@ store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token&
     const auto snapshot = world_.views.snapshot();
     consent = consent_for(*snapshot, run.source, run.clinic);
   }
-  Result<void> outcome = source == nullptr || source->api.empty() ? Result<void>(fail("refused", "this source has no API"))
-                         : !consent ? Result<void>(fail("needs_consent", "nobody of this clinic has given a consent that works"))
-                                    : read_pages(run, *source, consent->key, stop);
+  Result<void> outcome =
+      source == nullptr || source->api.empty() ? Result<void>(fail("refused", "this source has no API"))
+      : !consent ? Result<void>(fail("needs_consent", "nobody of this clinic has given a consent that works"))
+                 : read_pages(run, *source, consent->key, stop);
   if (outcome) {
     run.state = "finished";
     run.reason.clear();
@@ -55,7 +59,13 @@ store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token&
   }
   if (run.state != "running") {
     run.finished_at = world_.clock.now();
-    runtime::log::info("network.run", {{"source", run.source.text()}, {"clinic", run.clinic.text()}, {"kind", run.kind}, {"state", run.state}, {"reason", run.reason}, {"orders", run.orders_read}, {"gaps", run.gaps}});
+    runtime::log::info("network.run", {{"source", run.source.text()},
+                                       {"clinic", run.clinic.text()},
+                                       {"kind", run.kind},
+                                       {"state", run.state},
+                                       {"reason", run.reason},
+                                       {"orders", run.orders_read},
+                                       {"gaps", run.gaps}});
   }
   save(run);
   return run;
@@ -74,7 +84,8 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
       if (stop.stop_requested()) return fail("stopped", "the server is stopping");
       ++run.orders_read;
       orders_.add();
-      const bool too_old = run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
+      const bool too_old =
+          run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
       if (too_old) continue;
       auto missed = apply(source, order, answer->at);
       if (!missed) return forward_error(std::move(missed));
@@ -87,7 +98,8 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
   return {};
 }
 
-Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order) {
+Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent,
+                                    const OrderId& order) {
   std::string path = source.order_path;
   if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
   auto answer = api_.get(source, consent, path);
@@ -111,7 +123,8 @@ Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot
   }
   if (pending) return false;  // its documents are on their way: what they say is not known yet
   const bool has_history = known && !known->history.points.empty();
-  const auto event = event_of(order, source.event_type, read_at, has_history ? known->history.latest().key : orders::EventKey{orders::kNoTime, {}});
+  const auto event = event_of(order, source.event_type, read_at,
+                              has_history ? known->history.latest().key : orders::EventKey{orders::kNoTime, {}});
   if (has_history) {
     auto news = is_news(source, *known, event.body);
     if (!news || !*news) return news;

@@ -1,6 +1,6 @@
 // Reading a clinic's orders from the network's API, and applying what was missed through the very same path as what was
-// sent: appended to the event log as a record marked `reconciled`, then synced (decision 0024). The same is the back-fill
-// of a new connection.
+// sent: appended to the event log as a record marked `reconciled`, then synced (decision 0024). The same is the
+// back-fill of a new connection.
 //
 // Idempotent: an order that shows nothing new adds nothing, and when the lost event arrives after all, its content is
 // known already.

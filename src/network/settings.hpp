@@ -40,7 +40,7 @@ struct SourceSettings {
   std::string orders_path = "/orders";
   std::string order_path = "/orders/{id}";
   std::string order_intents_path = "/order-intents";
-  std::string practitioner_pointer = "/data/id";                            // JSON pointers into the answer of me_path
+  std::string practitioner_pointer = "/data/id";  // JSON pointers into the answer of me_path
   std::string clinic_pointer = "/data/relationships/clinic/data/id";
   int page_size = 100;
   int requests_per_second = 10;  // a bucket of twice as many
@@ -61,7 +61,7 @@ struct Settings {
 
   std::size_t document_bytes_max = 32 * 1024 * 1024;
   std::chrono::seconds document_timeout{60};
-  std::chrono::seconds document_wait{600};             // a result waits so long before it is told without
+  std::chrono::seconds document_wait{600};  // a result waits so long before it is told without
   std::chrono::seconds document_give_up{7 * 86'400};
   std::chrono::seconds document_retry_first{5};
   std::chrono::seconds document_retry_most{3600};

@@ -23,7 +23,8 @@ std::set<std::string> linked_ids(const std::optional<element>& resource, std::st
 
 // The newest of the dates that say when something happened to the order or a test of it.
 void note_dates(Timestamp& newest, const std::optional<element>& resource) {
-  for (const char* name : {"date_submitted", "date_paid", "date_completed", "date_canceled", "date_results_received_from_lab"}) {
+  for (const char* name :
+       {"date_submitted", "date_paid", "date_completed", "date_canceled", "date_results_received_from_lab"}) {
     const auto date = parse_timestamp(text_of(member(member(resource, "attributes"), name)));
     if (date) newest = std::max(newest, date->time);
   }
@@ -83,8 +84,8 @@ SnapshotEvent event_of(const OrderSnapshot& order, std::string_view type, Timest
                        const orders::EventKey& after) {
   const Sha256 what = sha256(order.id.text() + '\n' + order.object + '\n' + order.included + '\n' + after.id.text());
   const EventId id("reconciled_" + what.hex().substr(0, 32));
-  // In the time of the network's own dates, never of anybody's clock: an event that is made after this reading must sort
-  // behind it, and a lost one that comes late should sort before it.
+  // In the time of the network's own dates, never of anybody's clock: an event that is made after this reading must
+  // sort behind it, and a lost one that comes late should sort before it.
   Timestamp at = order.newest_date == orders::kNoTime ? read_at : order.newest_date;
   if (after.created_at != orders::kNoTime && at <= after.created_at) at = {after.created_at.microseconds + 1};
   JsonWriter json;

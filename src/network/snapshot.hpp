@@ -16,10 +16,10 @@ namespace resultsync::network {
 
 struct OrderSnapshot {
   OrderId id;
-  Timestamp submitted;   // orders::kNoTime if it says none
+  Timestamp submitted;                      // orders::kNoTime if it says none
   Timestamp newest_date = orders::kNoTime;  // of all that it says happened
-  std::string object;    // the resource
-  std::string included;  // its ordered tests and practitioners, as a JSON array
+  std::string object;                       // the resource
+  std::string included;                     // its ordered tests and practitioners, as a JSON array
 };
 // The orders of an answer of the API: `data` is one or a list; `included` is side-loaded beside it.
 std::vector<OrderSnapshot> orders_of(const orders::JsonBody& answer);
@@ -29,8 +29,8 @@ std::string next_page(const orders::JsonBody& answer);
 std::int64_t count_of(const orders::JsonBody& answer);  // meta.pagination.count; 0 if it is not said
 
 // The event: `after` is the newest event of the order that is known. Its id names what it shows and what it follows, so
-// that reading the same again makes the same event. Its time is the newest date that the order names (`read_at` if it names
-// none), and never before `after` (decision 0024).
+// that reading the same again makes the same event. Its time is the newest date that the order names (`read_at` if it
+// names none), and never before `after` (decision 0024).
 struct SnapshotEvent {
   EventId id;
   std::string body;

@@ -49,7 +49,8 @@ Result<TokenPair> read_tokens(std::string_view text, std::chrono::seconds lifeti
   if (pair.access.reveal().empty()) return fail("bad_response", "the token endpoint's answer has no access token");
   pair.lifetime = lifetime_if_unsaid;
   std::int64_t seconds = 0;
-  if (const auto said = orders::member(root, "expires_in"); said && said->get_int64().get(seconds) == simdjson::SUCCESS) {
+  if (const auto said = orders::member(root, "expires_in");
+      said && said->get_int64().get(seconds) == simdjson::SUCCESS) {
     pair.lifetime = std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 10 * 365 * 86'400));
   }
   return pair;
@@ -65,10 +66,12 @@ Result<TokenPair> Tokens::exchange(const SourceSettings& source, const std::stri
       {"grant_type", "authorization_code"}, {"code", code}, {"redirect_uri", redirect_uri}};
   if (!verifier.empty()) parameters.emplace_back("code_verifier", verifier);
   const auto answer = post(source, source.token_url, std::move(parameters));
-  if (!answer) return fail("network_unavailable", "the network's token endpoint could not be reached", answer.error().text());
+  if (!answer)
+    return fail("network_unavailable", "the network's token endpoint could not be reached", answer.error().text());
   if (is_refusal(*answer)) return fail("consent_refused", "the network did not take the code of the consent");
   if (answer->status != 200 && answer->status != 201) {
-    return fail("network_unavailable", "the network's token endpoint did not give tokens", "status " + std::to_string(answer->status));
+    return fail("network_unavailable", "the network's token endpoint did not give tokens",
+                "status " + std::to_string(answer->status));
   }
   return read_tokens(answer->body, source.token_lifetime);
 }
@@ -112,10 +115,9 @@ Result<Secret<std::string>> Tokens::refresh(const SourceSettings& source, store:
     if (row->state == ConsentState::kNeedsConsent) return fail("needs_consent", "the practitioner must consent again");
     if (row->state == ConsentState::kRevoked) return fail("revoked", "the consent was ended here");
     std::string token = unsealed(*row, "access", row->sealed_access);
-    const bool is_news = why == Why::kRefused
-                             ? token != refused.reveal()
-                             : row->expires_at.microseconds - clock_.now().microseconds >
-                                   (row->expires_at.microseconds - row->updated_at.microseconds) / 2;
+    const bool is_news = why == Why::kRefused ? token != refused.reveal()
+                                              : row->expires_at.microseconds - clock_.now().microseconds >
+                                                    (row->expires_at.microseconds - row->updated_at.microseconds) / 2;
     if (is_news && !token.empty()) return Secret<std::string>(std::move(token));
   }
   auto row = lease(key);
@@ -143,7 +145,8 @@ Result<Authorization> Tokens::lease(store::AuthorizationKey key) {
         return *row;
       }
     }
-    if (clock_.monotonic() > patience) return fail("network_unavailable", "another instance refreshes this token and does not end");
+    if (clock_.monotonic() > patience)
+      return fail("network_unavailable", "another instance refreshes this token and does not end");
     waited = true;
     std::this_thread::sleep_for(kLeasePoll);
   }
@@ -164,7 +167,8 @@ Result<Secret<std::string>> Tokens::refreshed(const SourceSettings& source, Auth
                   ? read_tokens(answer->body, source.token_lifetime)
                   : Result<TokenPair>(fail("network_unavailable", "the token endpoint did not give tokens"));
   if (!pair) {
-    const std::string reason = answer ? "token_http_" + std::to_string(answer->status) : std::string(answer.error().code);
+    const std::string reason =
+        answer ? "token_http_" + std::to_string(answer->status) : std::string(answer.error().code);
     // A token that has not expired still works while its successor cannot be had.
     const bool usable = why == Why::kExpiring && row.expires_at > clock_.now();
     std::string token = usable ? unsealed(row, "access", row.sealed_access) : std::string{};
@@ -192,7 +196,9 @@ Result<store::AuthorizationKey> Tokens::keep(const SourceSettings& source, Autho
   row.created_at = known ? known->created_at : now;
   row.key = known ? known->key : transaction->network().add_authorization(row);
   row.sealed_access = vault_.seal(name_of_text(row.key, "access"), pair.access.reveal());
-  row.sealed_refresh = pair.refresh.reveal().empty() ? std::string{} : vault_.seal(name_of_text(row.key, "refresh"), pair.refresh.reveal());
+  row.sealed_refresh = pair.refresh.reveal().empty()
+                           ? std::string{}
+                           : vault_.seal(name_of_text(row.key, "refresh"), pair.refresh.reveal());
   transaction->network().save_authorization(row);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   return row.key;
@@ -218,8 +224,9 @@ Result<void> Tokens::revoke(const SourceSettings& source, store::AuthorizationKe
   if (token.empty() || source.revoke_url.empty()) return {};
   const auto answer = post(source, source.revoke_url, {{"token", token}});
   if (!answer || answer->status / 100 != 2) {
-    runtime::log::warning("network.revoke_failed", {{"source", source.source.text()},
-                                                    {"reason", answer ? std::string_view("status") : answer.error().code}});
+    runtime::log::warning(
+        "network.revoke_failed",
+        {{"source", source.source.text()}, {"reason", answer ? std::string_view("status") : answer.error().code}});
   }
   return {};
 }
@@ -237,7 +244,8 @@ void Tokens::conclude(Authorization row, ConsentState state, std::string reason)
   }
   transaction->network().save_authorization(*now);
   if (transaction->commit() && state != ConsentState::kConnected) {
-    runtime::log::warning("network.consent", {{"source", now->source.text()}, {"state", store::name_of(state)}, {"reason", now->reason}});
+    runtime::log::warning("network.consent",
+                          {{"source", now->source.text()}, {"state", store::name_of(state)}, {"reason", now->reason}});
   }
 }
 
@@ -249,7 +257,8 @@ Result<http::ClientResponse> Tokens::post(const SourceSettings& source, const st
   request.headers.push_back({"Accept", "application/json"});
   const std::string& secret = source.client_secret.reveal();
   if (source.client_authentication == ClientAuthentication::kBasic) {
-    request.headers.push_back({"Authorization", "Basic " + encode_base64(url_encoded(source.client_id) + ":" + url_encoded(secret))});
+    request.headers.push_back(
+        {"Authorization", "Basic " + encode_base64(url_encoded(source.client_id) + ":" + url_encoded(secret))});
   } else {
     parameters.emplace_back("client_id", source.client_id);
     parameters.emplace_back("client_secret", secret);

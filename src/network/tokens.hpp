@@ -1,5 +1,5 @@
-// Access to a network's API on behalf of practitioners: OAuth 2 tokens (RFC 6749), sealed at rest, refreshed before they
-// expire, one refresh at a time across threads and instances. What a network takes no more becomes a state of the
+// Access to a network's API on behalf of practitioners: OAuth 2 tokens (RFC 6749), sealed at rest, refreshed before
+// they expire, one refresh at a time across threads and instances. What a network takes no more becomes a state of the
 // consent, with a reason.
 //
 //   connected ──refresh refused──▶ needs_consent ──consent──▶ connected
@@ -65,7 +65,8 @@ class Tokens {
   Result<http::ClientResponse> post(const SourceSettings& source, const std::string& url,
                                     std::vector<std::pair<std::string, std::string>> parameters) const;
   std::mutex& mutex_of(store::AuthorizationKey key);
-  [[nodiscard]] std::string unsealed(const store::Authorization& row, const char* what, const std::string& sealed) const;
+  [[nodiscard]] std::string unsealed(const store::Authorization& row, const char* what,
+                                     const std::string& sealed) const;
 
   store::Views& views_;
   const runtime::Vault& vault_;

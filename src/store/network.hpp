@@ -75,11 +75,11 @@ struct Authorization {
   PractitionerId vendor_practitioner;
   ClinicId clinic;
   ConsentState state = ConsentState::kConnected;
-  std::string reason;         // an error code; empty where all is well
-  std::string sealed_access;  // empty once they are worth nothing
-  std::string sealed_refresh;   // replaced in one transaction by the newer one
-  Timestamp expires_at;         // of the access token
-  std::string lease_owner;      // who refreshes it now; empty: nobody
+  std::string reason;          // an error code; empty where all is well
+  std::string sealed_access;   // empty once they are worth nothing
+  std::string sealed_refresh;  // replaced in one transaction by the newer one
+  Timestamp expires_at;        // of the access token
+  std::string lease_owner;     // who refreshes it now; empty: nobody
   Timestamp lease_until;
   Timestamp created_at;
   Timestamp updated_at;
