@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "api/fhir/outcome.hpp"
 #include "api/idempotency.hpp"
 #include "api/json_body.hpp"
 #include "api/route.hpp"
@@ -99,7 +100,11 @@ Checked<std::string> purpose_in(const http::Headers& headers) {
 }
 
 bool changes_something(const Route& route) {
-  return route.method != "GET";
+  return route.method != "GET" && !route.pattern.ends_with("/_search");
+}
+
+bool reads_its_query(const Route& route) {
+  return route.query.size() == 1 && route.query.front() == kAnyQuery;
 }
 
 // For the audit log: what the path names, and the parameters that are ids.
@@ -132,6 +137,7 @@ void settle_conditional(const Route& route, const http::Headers& headers, http::
   const bool is_document =
       response.content_type == "application/json" || response.content_type == "application/fhir+json";
   if (route.method != "GET" || response.status != 200 || !is_document || response.body.size() > kTaggedBytesMax) return;
+  if (std::ranges::find(response.headers, "ETag", &http::Header::name) != response.headers.end()) return;
   const std::string tag = etag_of(response.body);
   response.set_header("ETag", tag);
   const auto known = headers.only("If-None-Match");
@@ -218,6 +224,7 @@ class Api::Core {
     std::string peer;
     std::string purpose;
     const Route* route = nullptr;
+    bool is_fhir = false;
     Call call;
     std::optional<Allowance> allowance;    // what is left of a key's rate
     std::optional<IdempotentWrite> write;  // one that carries an Idempotency-Key
@@ -238,7 +245,12 @@ class Api::Core {
   void finish(const Shared& exchange, const Problem& problem);
   store::AuditRow audit_row(const Exchange& exchange, std::string outcome) const;
   void answer(Exchange& exchange, http::Response response);
-  void answer(Exchange& exchange, const Problem& problem) { answer(exchange, render(problem, exchange.request_id)); }
+  void answer(Exchange& exchange, const Problem& problem) { answer(exchange, rendered(exchange, problem)); }
+  // In the words of the face that was asked: FHIR has its own.
+  static http::Response rendered(const Exchange& exchange, const Problem& problem) {
+    return exchange.is_fhir ? fhir_face::outcome_response(problem, exchange.request_id)
+                            : render(problem, exchange.request_id);
+  }
   void keys_changed();
   void changed();
   FeedWaiters::Positions positions_of(const std::set<AppPractitionerId>& practitioners) const;
@@ -275,7 +287,9 @@ void Api::Core::handle(http::Request request, http::Responder responder) {
 
 // Finds the route.
 std::optional<Problem> Api::Core::find(const http::Request& request, Exchange& exchange) const {
-  Found found = find_route(routes(), request.method, http::split_target(request.target).path);
+  const std::string_view path = http::split_target(request.target).path;
+  exchange.is_fhir = path.starts_with("/fhir/");
+  Found found = find_route(routes(), request.method, path);
   if (!found.route && found.allow.empty()) return not_found("unknown_route", "There is nothing at this path.");
   if (!found.route) {
     return Problem{.status = 405,
@@ -326,9 +340,14 @@ std::optional<Problem> Api::Core::take_apart(Exchange& exchange) const {
   if (call.body.size() > kBodyBytesMax) {
     return Problem{.status = 413, .code = "body_too_large", .title = "The body is larger than 64 KiB."};
   }
-  auto parameters = Parameters::parse(http::split_target(exchange.target).query, exchange.route->query);
-  if (!parameters) return std::move(parameters).error();
-  call.parameters = std::move(*parameters);
+  const std::string_view query = http::split_target(exchange.target).query;
+  if (reads_its_query(*exchange.route)) {
+    call.query = query;
+  } else {
+    auto parameters = Parameters::parse(query, exchange.route->query);
+    if (!parameters) return std::move(parameters).error();
+    call.parameters = std::move(*parameters);
+  }
   if (exchange.route->scope == Scope::kOpen) return std::nullopt;
   auto purpose = purpose_in(call.headers);
   if (!purpose) return purpose.error();
@@ -364,7 +383,7 @@ std::optional<http::Response> Api::Core::begin_change(Exchange& exchange) {
     if (auto* response = std::get_if<http::Response>(&claimed)) done = std::move(*response);
     if (const auto* problem = std::get_if<Problem>(&claimed)) {
       exchange.problem = problem->code;
-      done = render(*problem, exchange.request_id);
+      done = rendered(exchange, *problem);
     }
   }
   if (done) {
@@ -376,7 +395,7 @@ std::optional<http::Response> Api::Core::begin_change(Exchange& exchange) {
   if (const auto committed = transaction->commit(); !committed) {
     exchange.write.reset();
     exchange.problem = "store_failed";
-    return render(store_failed(committed.error()), exchange.request_id);
+    return rendered(exchange, store_failed(committed.error()));
   }
   return std::nullopt;
 }
@@ -393,7 +412,7 @@ void Api::Core::park(const Shared& exchange, Wait wait) {
 
 void Api::Core::finish(const Shared& exchange, const Problem& problem) {
   exchange->problem = problem.code;
-  finish(exchange, render(problem, exchange->request_id));
+  finish(exchange, rendered(*exchange, problem));
 }
 
 // P5: one row for every answer of a route that is not open to everybody, durable before the answer is sent. This is the

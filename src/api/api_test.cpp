@@ -46,6 +46,8 @@ TEST(Api, every_route_but_the_open_ones_needs_the_key) {
     EXPECT_NE(house.call(method, path).status, 401) << method << " " << path;
     EXPECT_NE(house.call(method, path, {}, std::string("bEARER ") + kTestKey).status, 401)
         << "the scheme's case does not matter";
+    const bool reads_its_query = route.query.size() == 1 && route.query.front() == kAnyQuery;
+    if (reads_its_query) continue;  // FHIR's clients say themselves whether they want that
     EXPECT_EQ(house.call(method, path + "?nonsense=1").status, 400) << "unknown parameters are refused: " << path;
   }
 }

@@ -117,6 +117,19 @@ std::optional<std::int64_t> parse_audit_cursor(std::string_view text) {
   const auto seq = parse_sequence(text, 'a');
   return seq ? std::optional(static_cast<std::int64_t>(seq->value)) : std::nullopt;
 }
+std::string format_result_cursor(const store::ResultPlace& place) {
+  return "p1.r." + std::to_string(place.changed_at.microseconds) + "." + std::to_string(place.key.value);
+}
+
+std::optional<store::ResultPlace> parse_result_cursor(std::string_view text) {
+  auto place = place_in(text, 'r');
+  if (!place || std::ranges::count(*place, '.') != 1) return std::nullopt;
+  const auto changed_at = number_of<std::int64_t>(take_part(*place));
+  const auto key = number_of<std::int64_t>(*place);
+  if (!changed_at || !key) return std::nullopt;
+  return store::ResultPlace{Timestamp{*changed_at}, store::TestKey{*key}};
+}
+
 std::string format_practitioner_cursor(const AppPractitionerId& id) {
   return "p1.p." + encode_base64url(id.text());
 }

@@ -42,6 +42,8 @@ std::string format_key_cursor(std::int64_t number);
 std::optional<std::int64_t> parse_key_cursor(std::string_view text);
 std::string format_audit_cursor(std::int64_t seq);
 std::optional<std::int64_t> parse_audit_cursor(std::string_view text);
+std::string format_result_cursor(const store::ResultPlace& place);
+std::optional<store::ResultPlace> parse_result_cursor(std::string_view text);
 std::string format_practitioner_cursor(const AppPractitionerId& id);
 std::optional<AppPractitionerId> parse_practitioner_cursor(std::string_view text);
 

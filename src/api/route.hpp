@@ -64,6 +64,7 @@ struct Call {
   Caller caller = {};
   std::vector<std::string> path;  // what stands in the `{…}` of the pattern, each percent-decoded once
   Parameters parameters;
+  std::string query;  // still encoded: of a route that reads it by itself (kAnyQuery)
   http::Headers headers;
   std::string body;
   mutable Objects objects = {};
@@ -81,6 +82,9 @@ struct Wait {
 
 using Reply = std::variant<http::Response, Problem, Wait>;
 using Serve = Reply (*)(Service& service, const Call& call);
+
+// The only name in the query of a route that reads its parameters by itself.
+inline constexpr std::string_view kAnyQuery = "*";
 
 class Route {
  public:

@@ -89,6 +89,13 @@ constexpr CommandEntry kCommands[] = {
      "resultsync orders\nresultsync orders list --practitioner anna", make_orders_list},
     {"orders get", Section::kEvents, "Show one order with its tests and result versions", "",
      "resultsync orders get ord_qNJ1nl1", make_orders_get},
+    {"results list", Section::kEvents, "List the results, with what is critical or abnormal in each", "",
+     "resultsync results\nresultsync results list --practitioner anna --status preliminary", make_results_list},
+    {"results show", Section::kEvents, "Show the result of one ordered test, and what was corrected",
+     "Every analyte that stands, with the lab's flags, and ours where they differ; then what changed against the "
+     "version "
+     "before.",
+     "resultsync results show ordts_lv57vnP\nresultsync results show ordts_lv57vnP --version 1", make_results_show},
     {"unmatched list", Section::kEvents, "List the events that cannot be given to anybody yet, with the reason", "",
      "resultsync unmatched", make_unmatched_list},
     {"unmatched match", Section::kEvents, "Say which clinic the order of an unmatched event belongs to",
@@ -194,7 +201,7 @@ std::string_view title_of(Section section) {
 
 std::string_view default_command_of(std::string_view group) {
   for (const std::string_view name : {"practitioners list", "doctor check", "events list", "orders list",
-                                      "unmatched list", "keys list", "audit list", "log ls"}) {
+                                      "results list", "unmatched list", "keys list", "audit list", "log ls"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

@@ -77,6 +77,8 @@ struct ResultSearch {
   Sight sight;
   std::optional<std::string> test_prefix;  // that the FHIR id begins with
   std::optional<std::pair<SourceId, PatientId>> patient;
+  std::optional<OrderId> order;
+  std::optional<OrderedTestId> test;
   // That some version has; the narrowest of these is looked up, the others are the reader's to judge.
   Term identifier;
   Term code;
@@ -101,6 +103,8 @@ class ResultReads {
   virtual std::optional<std::pair<SourceId, PatientId>> patient_named(const std::string& fhir_prefix) = 0;
   // Where the document stands, as far as it is in sight.
   virtual std::vector<DocumentPlace> documents(const Sha256& sha256, const Sight& sight, std::size_t limit) = 0;
+  // Whether an order in sight shows a document that a link led to (network.hpp has its bytes).
+  virtual bool shows_fetched(const Sha256& sha256, const Sight& sight) = 0;
   // A line for each fact that is a function of the set of events, as ViewsSnapshot::dump. False: it was stopped.
   virtual bool dump(const std::function<bool(std::string_view line)>& line) = 0;
 };

@@ -99,6 +99,8 @@ constexpr std::size_t kSetsMax = 64;
 const char* search_query(const ResultSearch& search) {
   if (search.test_prefix) return RESULT_COLUMNS OF_TESTS "t.fhir_prefix = ?10 AND " SEARCH_FILTERS;
   if (search.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?12 AND " SEARCH_FILTERS;
+  if (search.order) return RESULT_COLUMNS OF_ORDERS "o.order_id = ?13 AND " SEARCH_FILTERS;
+  if (search.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?13 AND " SEARCH_FILTERS;
   if (search.identifier) {
     return RESULT_COLUMNS
         "FROM result_identifiers w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.term = ?13 AND w.test_key < "
@@ -126,9 +128,27 @@ std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, Resul
   return result_rows(query);
 }
 
+// `by` is ?13: what the narrowest condition compares with.
+template <class... By>
+std::vector<ResultRow> SqlResultReads::searched(const char* sql, const ResultSearch& search, TestKey before,
+                                                std::size_t limit, const By&... by) {
+  const std::string prefix = search.test_prefix.value_or("");
+  const std::string source = search.patient ? search.patient->first.text() : "";
+  const std::string patient = search.patient ? search.patient->second.text() : "";
+  const TakenSpan taken = search.taken.value_or(TakenSpan{});
+  Query query(database_, sql, search.sight.reach.value, search.sight.practitioner.value, before.value, at_most(limit),
+              search.changed_from.value_or(kEarliest).microseconds, search.changed_to.value_or(kLatest).microseconds,
+              taken.from.microseconds, taken.to.microseconds, search.newest_of_patient, prefix, source, patient, by...);
+  return result_rows(query);
+}
+
 std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKey before, std::size_t limit) {
-  const bool by_code = search.code && !search.test_prefix && !search.patient && !search.identifier;
-  if (!by_code) return searched(search_query(search), search, search.identifier.value, before, limit);
+  const bool by_name = search.test_prefix || search.patient;
+  if (!by_name && search.order) return searched(search_query(search), search, before, limit, search.order->text());
+  if (!by_name && search.test) return searched(search_query(search), search, before, limit, search.test->text());
+  if (!by_name && search.identifier)
+    return searched(search_query(search), search, before, limit, search.identifier.value);
+  if (by_name || !search.code) return searched(search_query(search), search, before, limit);
   std::vector<std::int64_t> sets;
   {
     Query query(database_, "SELECT set_key FROM result_codes WHERE term = ?1 LIMIT ?2", search.code.value,
@@ -136,29 +156,17 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
     while (query.next()) sets.push_back(query.integer(0));
   }
   if (sets.size() > kSetsMax)
-    return searched(RESULT_COLUMNS OF_CODE SEARCH_FILTERS, search, search.code.value, before, limit);
+    return searched(RESULT_COLUMNS OF_CODE SEARCH_FILTERS, search, before, limit, search.code.value);
   // Each set gives its newest without a sort; the newest of all are among them.
   std::vector<ResultRow> rows;
   for (const std::int64_t set : sets) {
-    std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_FILTERS, search, set, before, limit),
+    std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_FILTERS, search, before, limit, set),
                       std::back_inserter(rows));
   }
   std::ranges::sort(rows, std::ranges::greater{}, &ResultRow::key);
   rows.erase(std::ranges::unique(rows, {}, &ResultRow::key).begin(), rows.end());
   if (rows.size() > limit) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(limit), rows.end());
   return rows;
-}
-
-std::vector<ResultRow> SqlResultReads::searched(const char* sql, const ResultSearch& search, std::int64_t by,
-                                                TestKey before, std::size_t limit) {
-  const std::string prefix = search.test_prefix.value_or("");
-  const std::string source = search.patient ? search.patient->first.text() : "";
-  const std::string patient = search.patient ? search.patient->second.text() : "";
-  const TakenSpan taken = search.taken.value_or(TakenSpan{});
-  Query query(database_, sql, search.sight.reach.value, search.sight.practitioner.value, before.value, at_most(limit),
-              search.changed_from.value_or(kEarliest).microseconds, search.changed_to.value_or(kLatest).microseconds,
-              taken.from.microseconds, taken.to.microseconds, search.newest_of_patient, prefix, source, patient, by);
-  return result_rows(query);
 }
 
 std::optional<std::pair<SourceId, PatientId>> SqlResultReads::patient_named(const std::string& fhir_prefix) {
@@ -179,6 +187,14 @@ std::vector<DocumentPlace> SqlResultReads::documents(const Sha256& sha256, const
                       Sequence{static_cast<std::uint64_t>(query.integer(2))}});
   }
   return places;
+}
+
+bool SqlResultReads::shows_fetched(const Sha256& sha256, const Sight& sight) {
+  Query query(database_,
+              "SELECT 1 FROM document_uses u CROSS JOIN orders o WHERE u.sha256 = ?3 AND u.state = 'fetched' AND "
+              "o.order_key = u.order_key AND " IN_SIGHT("o") "LIMIT 1",
+              sight.reach.value, sight.practitioner.value, sha256);
+  return query.next();
 }
 
 // Which record holds a document, and when something changed, record the arrival.

@@ -13,11 +13,13 @@ class SqlResultReads final : public ResultReads {
   std::vector<ResultRow> search(const ResultSearch& search, TestKey before, std::size_t limit) override;
   std::optional<std::pair<SourceId, PatientId>> patient_named(const std::string& fhir_prefix) override;
   std::vector<DocumentPlace> documents(const Sha256& sha256, const Sight& sight, std::size_t limit) override;
+  bool shows_fetched(const Sha256& sha256, const Sight& sight) override;
   bool dump(const std::function<bool(std::string_view line)>& line) override;
 
  private:
-  std::vector<ResultRow> searched(const char* sql, const ResultSearch& search, std::int64_t by, TestKey before,
-                                  std::size_t limit);
+  template <class... By>
+  std::vector<ResultRow> searched(const char* sql, const ResultSearch& search, TestKey before, std::size_t limit,
+                                  const By&... by);
   Database& database_;
 };
 

@@ -1,0 +1,32 @@
+#include "api/fhir/source.hpp"
+
+namespace resultsync::api::fhir_face {
+
+std::optional<Planned> plan(store::ViewsSnapshot& snapshot, store::ResultRow row) {
+  const auto order = snapshot.order(row.order_key);
+  const auto* test = order ? order->history.test(row.test) : nullptr;
+  auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
+  if (!place) return std::nullopt;
+  return Planned{std::move(row), std::move(*place), order->history.deciding_practitioner()};
+}
+
+std::optional<fhir::Resources> resources_of(const Planned& planned, std::string_view base, Bodies& bodies) {
+  const store::ResultRow& row = planned.row;
+  const auto known = known_at(planned.place, row.test, bodies);
+  if (!known || (known->reports.empty() && known->patient_observations.empty())) return std::nullopt;
+  fhir::Context context;
+  context.id_prefix = row.fhir_prefix;
+  if (!row.patient.empty()) context.patient_id_prefix = store::fhir_prefix_of_patient(row.source, row.patient);
+  context.version = row.version;
+  context.last_updated = format_timestamp(row.changed_at);
+  context.source = row.source.text();
+  context.order_id = row.order.text();
+  context.ordered_test_id = row.test.text();
+  context.patient_id = row.patient.text();
+  context.practitioner_id = planned.practitioner.text();
+  context.clinic_id = row.clinic.text();
+  context.document_url_base = std::string(base) + "/v1/documents/";
+  return fhir::convert(*known, context);
+}
+
+}  // namespace resultsync::api::fhir_face

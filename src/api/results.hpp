@@ -1,0 +1,35 @@
+// What the faces of results have in common: who looks, and where a version of a result stands in the event log.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/bodies.hpp"
+#include "api/service.hpp"
+#include "results/result_file.hpp"
+
+namespace resultsync::api {
+
+// The caller's reach, narrowed to the practitioner of the parameter, if there is one. Problem: 404
+// `unknown_practitioner`.
+Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,
+                               const std::optional<std::string>& practitioner);
+
+// One version of an ordered test: the last event in time that shows it, and what stood before that event.
+struct VersionPlace {
+  int version = 0;
+  Sha256 content;
+  Sequence record;
+  std::vector<Sequence> before;  // records of the contents before it (orders::contents_before)
+  int previous_version = 0;      // 0: it is the first
+};
+std::optional<VersionPlace> place_of(const orders::TestHistory& test, int version);
+
+// The file in an event's body, as it is read today.
+results::ResultFile read_file(const Body& body, const OrderedTestId& test);
+
+// What stands once that version is put into all that was said before it; nothing where it is not known.
+std::optional<results::Interpretation> known_at(const VersionPlace& place, const OrderedTestId& test, Bodies& bodies);
+
+}  // namespace resultsync::api
