@@ -209,6 +209,8 @@ void Courier::work(std::stop_token stop) {
     item.under_way = true;
     ++under_way_;
     AttemptKind kind = due->kind;
+    // Asked for by hand while another attempt was under way, and that one was taken.
+    if (kind == AttemptKind::kOrdinary && item.shown.state == DeliveryState::kDone) kind = AttemptKind::kDuplicate;
     const bool tamper = kind == AttemptKind::kOrdinary && item.shown.tampered == 0 && item.failures == 0 &&
                         drawn(switches_.corruption, options_.seed, "corruption", item.shown.event);
     if (tamper) kind = AttemptKind::kTampered;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kTextMax = 2000;     // of each parameter of an authorization request
 constexpr std::size_t kCodesMax = 10'000;  // at once
+// Of all grants together; then the spent ones are forgotten, and their reuse is "not known".
+constexpr std::size_t kRefreshTokensMax = 200'000;
 
 Timestamp plus(Timestamp time, std::int64_t seconds) {
   return {time.microseconds + seconds * 1'000'000};
@@ -169,6 +171,8 @@ void OAuth::sweep(Timestamp now) {
     return grants_[one.second.grant].state != GrantState::kActive && one.second.spent &&
            plus(*one.second.spent, 3600) <= now;
   });
+  if (refresh_.size() > kRefreshTokensMax)
+    std::erase_if(refresh_, [](const auto& one) { return one.second.spent.has_value(); });
 }
 
 }  // namespace resultsync::sandbox

@@ -150,7 +150,8 @@ void World::schedule_next_order() {
   const double wait = -std::log(uniform) / options_.orders_per_day * static_cast<double>(kDay);
   // The first comes soon, so that whoever watches has something to see.
   const bool first = orders_made_ == past;
-  next_order_ = later(now_, first ? kMinute : static_cast<std::int64_t>(wait) + 1);
+  // In whole seconds: the last digits of a logarithm are the machine's.
+  next_order_ = later(now_, first ? kMinute : static_cast<std::int64_t>(wait / 1e6) * 1'000'000 + 1);
 }
 
 std::optional<Timestamp> World::next_due() const {

@@ -27,7 +27,7 @@ std::vector<std::string> story(WorldOptions options, int days, std::int64_t step
                        std::string(what_name(one.what)) + " " + std::string(status_text(order.state));
     if (one.test && order.tests[*one.test].current) {
       const LabReport& report = order.tests[*one.test].versions[*order.tests[*one.test].current];
-      line += " " + sha256(write_hl7(report, embeds_pdf(report) ? draw_report(report) : "")).hex();
+      line += " " + sha256(write_hl7(report, "")).hex();
     }
     lines.push_back(line);
   };
@@ -52,6 +52,13 @@ TEST(World, is_a_function_of_its_seed_whatever_the_steps_in_which_time_goes_by) 
   EXPECT_GT(at_once.size(), 300U);
   EXPECT_EQ(at_once, story({.seed = 7}, 30, kDay / 7));
   EXPECT_NE(at_once, story({.seed = 8}, 30, 30 * kDay));
+}
+
+TEST(World, the_story_of_a_seed_never_changes) {
+  // Guides, demos and replayable failures name a seed. Whoever changes what happens changes this line, and knows it.
+  std::string all;
+  for (const std::string& line : story({.seed = 1}, 10, 10 * kDay)) all += line + "\n";
+  EXPECT_EQ(sha256(all).hex(), "4f345d06c4a5047578bacac30d5aad4842bd08a76cab5d6ad23db0f458517546");
 }
 
 TEST(World, what_people_do_leaves_the_other_orders_as_they_are) {

@@ -441,6 +441,55 @@ class Webhooks(unittest.TestCase):
             network.stop()
             webhook.close()
 
+    def test_the_time_in_signatures_is_that_of_the_attempt_unless_a_switch_says_otherwise(self):
+        answers = []
+        webhook = Webhook(lambda *_: 200 if len(webhook.received) % 2 else 503)
+        network = Sandbox("--orders-per-day", "0", "--all-clinics", "--webhook", webhook.url)
+        try:
+            for switches, same in (({"resign": False}, True), ({"resign": True, "clock_skew_seconds": -3600}, False)):
+                network.control("switches", method="PATCH", **switches)
+                begun = len(webhook.received)
+                network.control("orders")
+                while len(webhook.received) < begun + 1 or network.state()["counts"]["deliveries_due"]:
+                    pass  # the first attempt is made at once
+                second = time.time()
+                while time.time() < second + 1.1 and not same:
+                    time.sleep(0.1)  # so that another second stands in the signature
+                network.run_dry()
+                times = [int(h["Rupa-Signature"].split(",")[0][2:]) for _, h, _ in webhook.received[begun:]]
+                self.assertEqual(len(times), 2)
+                self.assertEqual(times[0] == times[1], same, switches)
+                answers.append(time.time() - times[-1])
+            self.assertLess(answers[0], 60)
+            self.assertAlmostEqual(answers[1], 3600, delta=60)
+        finally:
+            network.stop()
+            webhook.close()
+
+    def test_thin_payloads_and_deliveries_in_order(self):
+        tried = set()
+
+        def decide(_, body):
+            event = json.loads(body)["id"]
+            first = event not in tried
+            tried.add(event)
+            return 503 if first else 200
+
+        webhook = Webhook(decide)
+        network = Sandbox("--orders", "6", "--orders-per-day", "50", "--all-clinics", "--speed", "1000", "--switch", "ordered=yes", "--switch", "payload=thin")
+        try:
+            network.control("webhook", method="PUT", url=webhook.url)
+            network.run_dry()
+            ledger = network.ledger()
+            for clinic in network.state()["clinics"]:
+                expected = [e["event"] for e in ledger if e["clinic"] == clinic["id"]]
+                sent = [json.loads(body) for status, _, body in webhook.received if status == 200]
+                self.assertEqual([e["id"] for e in sent if e["id"] in expected], expected)
+            self.assertTrue(all(e["data"]["included"] == [] and "attributes" not in e["data"]["object"] for e in sent))
+        finally:
+            network.stop()
+            webhook.close()
+
     def test_every_preset_signs_what_verify_signature_accepts(self):
         for preset in ("t-v1", "fullscript", "standard-webhooks", "svix", "stripe", "github", "hex-body", "base64-body", "terra", "terra-ms"):
             webhook = Webhook(lambda *_: 200)
