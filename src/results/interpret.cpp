@@ -389,7 +389,7 @@ class Interpreter {
     observation.ranges = read_ranges(obx.field(7).text());
     observation.flags = read_flags(obx.field(8));
     observation.status_code = text(obx.field(11));
-    observation.status = &observation_status(observation.status_code);
+    observation.status = &observation_status(status_alone(obx.field(11), observation.status_code));
     if (observation.status->code == "?") problem(observation, "status_unknown", s, 11);
     if (observation.status->code == "") problem(observation, "status_missing", s, 11);
     observation.observed = time(obx.field(14));
@@ -428,6 +428,11 @@ class Interpreter {
     } else {
       observation.notes.push_back({s.index(), std::move(lines), {}, {}});
     }
+  }
+
+  // "F^Final" says F; of "F~C" nobody knows which one holds.
+  static std::string status_alone(const hl7::Field& field, const std::string& whole) {
+    return field.repetitions().size() == 1 ? text(field.component(1)) : whole;
   }
 
   static std::vector<Identifier> all_ei(const hl7::Field& field) {

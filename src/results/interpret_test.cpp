@@ -72,6 +72,13 @@ TEST(Interpret, a_text_over_many_obx_is_one_observation) {
   EXPECT_EQ(result.account.observations, 5U);
 }
 
+TEST(Interpret, a_status_with_its_name_is_that_status) {
+  const Observation named = testing::observation_of("OBX|1|NM|1^a^L||5||||||F^Final");
+  EXPECT_EQ(named.status->status, Status::final);
+  EXPECT_EQ(named.status_code, "F^Final");
+  EXPECT_EQ(testing::observation_of("OBX|1|NM|1^a^L||5||||||F~C").status->status, Status::unknown);
+}
+
 TEST(Interpret, lines_after_a_whole_obx_go_on_with_its_text_or_are_a_note_to_it) {
   const Report report = report_of({"OBX|1|FT|1^a^L||first||||||F", "second | line", "third",
                                    "OBX|2|NM|2^b^L||5|mg/dL|||||F", "haemolysed", "OBX|3|TX|3^c^L||one", "two||||||F"});
