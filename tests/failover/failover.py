@@ -4,7 +4,7 @@ place or given to somebody else; also by way of retries that hit the duplicate p
 
     failover.py --server build/release/resultsync [--rounds 6] [--instances 2]
 
-A round is one of each kind: the primary killed; stopped (SIGSTOP) until another one leads, then woken up as a zombie; a planned switch-over; the
+A round is one of each kind: the primary killed; stopped (SIGSTOP) until another one leads, then woken up as a zombie without a keeper; a planned switch-over; the
 primary cut off from etcd (it must step down) while clients still reach it; the synchronous standby killed. Without etcd or Patroni: skipped.
 """
 
@@ -114,13 +114,22 @@ class Trial:
         primary = self.group.primary()
         primary.send(signal.SIGSTOP)
         self.wait_for_another(primary)
-        time.sleep(1)
-        primary.send(signal.SIGCONT)  # a zombie that still believes to lead: it can acknowledge nothing
+        # The zombie still believes to lead, and takes connections; it can acknowledge nothing, because nobody follows it. Its Patroni does not
+        # wake up: Debian's 3.0.2 then writes over the leader key with what it had in hand, which a watchdog would prevent.
+        primary.kill_patroni()
+        primary.send(signal.SIGCONT)
+        time.sleep(4)
+        primary.start()
 
     def switch_over(self) -> None:
         primary = self.group.primary()
-        self.group.switch_over()
-        self.wait_for_another(primary)
+        for _ in range(6):  # it is refused while the standby lags
+            self.group.switch_over()
+            try:
+                return self.wait_for_another(primary, 10)
+            except RuntimeError:
+                self.group.wait_whole()
+        raise RuntimeError("the switch-over was refused six times")
 
     def cut_from_etcd(self) -> None:
         primary = self.group.primary()
@@ -134,8 +143,8 @@ class Trial:
         time.sleep(1)
         standby.start()
 
-    def wait_for_another(self, before) -> None:
-        wait_until("another one leads", lambda: any(node is not before and node.role() == "primary" for node in self.group.nodes), 60)
+    def wait_for_another(self, before, patience_seconds: float = 60) -> None:
+        wait_until("another one leads", lambda: any(node is not before and node.role() == "primary" for node in self.group.nodes), patience_seconds)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,11 @@ class Node:
             self.process.wait()
             self.process = None
 
+    def kill_patroni(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
     def role(self) -> str:
         """primary, replica, or nothing for one that does not answer."""
         try:

@@ -538,9 +538,9 @@ void Database::remember_result(const PGresult* result) {
 
 bool Database::still_there() {
   if (!usable()) return false;
+  // Nothing was asked, so whatever the server says is that it ends the connection, or that its settings changed.
   pollfd watched{PQsocket(handle_), POLLIN, 0};
-  if (::poll(&watched, 1, 0) > 0 && PQconsumeInput(handle_) == 0) broken_ = true;
-  if (PQstatus(handle_) != CONNECTION_OK) broken_ = true;
+  if (::poll(&watched, 1, 0) != 0) broken_ = true;
   return usable();
 }
 

@@ -125,6 +125,21 @@ TEST_F(PostgresDatabase, a_lost_connection_is_unavailable_and_says_nothing_about
   EXPECT_FALSE(database_->usable());
 }
 
+TEST_F(PostgresDatabase, an_idle_connection_that_the_server_ended_is_found_out_before_it_is_used) {
+  const auto idle = open();
+  std::int64_t pid = 0;
+  {
+    Query query(*idle, "SELECT pg_backend_pid()");
+    ASSERT_TRUE(query.next());
+    pid = query.integer(0);
+  }
+  EXPECT_TRUE(idle->still_there());
+  Query killed(*database_, "SELECT pg_terminate_backend(?1::int, 5000)", pid);
+  ASSERT_TRUE(killed.next()) << database_->status().error().text();
+  EXPECT_TRUE(killed.boolean(0));
+  EXPECT_FALSE(idle->still_there());
+}
+
 TEST_F(PostgresDatabase, a_deadlock_is_to_be_tried_again) {
   for (const int k : {1, 2}) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
   const auto other = open();
