@@ -1,0 +1,326 @@
+// The client side of a network, against a real listener whose answers the test chooses.
+#include "network/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "http/server.hpp"
+#include "network/snapshot.hpp"
+#include "orders/decode.hpp"
+#include "runtime/random.hpp"
+#include "store/memory/memory_log.hpp"
+#include "store/sqlite/sqlite_views.hpp"
+
+namespace resultsync::network {
+namespace {
+
+const SourceId kRupa("rupa");
+
+http::Response json(int status, std::string body) {
+  http::Response response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+http::Response file(std::string body, std::string type = "application/pdf") {
+  http::Response response;
+  response.body = std::move(body);
+  response.content_type = std::move(type);
+  return response;
+}
+
+// A network of one listener, and this house beside it.
+class Beside {
+ public:
+  using Answer = std::function<http::Response(const http::Request&)>;
+  explicit Beside(Answer answer)
+      : folder_(std::filesystem::temp_directory_path() / ("network-" + encode_hex(runtime::random_bytes(6)))) {
+    server_ = std::move(*http::Server::start(
+        {.threads = 2}, [answer](http::Request request, http::Responder respond) { respond(answer(request)); }));
+    SourceSettings source;
+    source.source = kRupa;
+    source.api = base();
+    source.client_id = "client";
+    source.client_secret = Secret<std::string>("secret");
+    source.allow = {server_->address()};
+    source.allow_http = true;
+    source.requests_per_second = 1000;
+    settings_.sources.push_back(source);
+    settings_.api_tries = 2;
+    settings_.document_bytes_max = 1000;
+    settings_.document_timeout = std::chrono::seconds(2);
+    wire_ = std::move(*Wire::open(settings_));
+    tokens_ = std::make_unique<Tokens>(*views_, vault_, *wire_, clock_, "one");
+    api_ = std::make_unique<ApiClient>(settings_, *wire_, *tokens_, clock_);
+    fetcher_ = std::make_unique<Fetcher>(world_, *wire_, *tokens_, *api_);
+  }
+  ~Beside() {
+    wire_->stop();
+    server_->stop(std::chrono::milliseconds(100));
+    views_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  [[nodiscard]] std::string base() const { return "http://" + server_->address(); }
+  [[nodiscard]] const SourceSettings& source() const { return settings_.sources.front(); }
+  store::AuthorizationKey consent(std::chrono::seconds lifetime, const char* access = "at_0") {
+    store::Authorization row;
+    row.app_practitioner = AppPractitionerId("anna");
+    row.clinic = ClinicId("cli_1");
+    return *tokens_->keep(source(), row, {Secret<std::string>(access), Secret<std::string>("rt_0"), lifetime});
+  }
+  store::Authorization row(store::AuthorizationKey key) { return *views_->snapshot()->network().authorization(key); }
+  std::string_view fetch_error(const std::string& path, std::string_view member = "results_pdf") {
+    const auto bytes = fetcher_->fetch(source(), base() + path, member);
+    return bytes ? std::string_view("fetched") : bytes.error().code;
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<store::Views> views_ =
+      std::move(*store::open_sqlite_views(folder_.string(), {.readers = 16, .on_failure = {}}));
+  store::MemoryLog log_;
+  runtime::SystemClock clock_;
+  runtime::Metrics metrics_;
+  runtime::MasterKey master_{runtime::random_key()};
+  runtime::Vault vault_{master_, "tokens"};
+  Settings settings_;
+  std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Tokens> tokens_;
+  std::unique_ptr<ApiClient> api_;
+  World world_{.settings = settings_,
+               .views = *views_,
+               .log = log_,
+               .clock = clock_,
+               .metrics = metrics_,
+               .documents = vault_,
+               .tokens = vault_,
+               .apply = {},
+               .feed_changed = [] {},
+               .applied = [this] { return log_.end(); },
+               .wake_sync = [] {}};
+  std::unique_ptr<Fetcher> fetcher_;
+};
+
+std::string tokens_answer(int number) {
+  return R"({"access_token":"at_)" + std::to_string(number) + R"(","expires_in":3600,"refresh_token":"rt_)" +
+         std::to_string(number) + R"("})";
+}
+
+TEST(NetworkTokens, a_token_is_refreshed_before_it_expires_and_once_for_all_who_ask) {
+  std::atomic<int> refreshes = 0;
+  Beside house([&](const http::Request& request) {
+    EXPECT_TRUE(request.body.contains("refresh_token=rt_" + std::to_string(refreshes.load())))
+        << "each refresh token is used once";
+    return json(200, tokens_answer(++refreshes));
+  });
+  const auto key = house.consent(std::chrono::seconds(0));
+  std::vector<std::jthread> threads;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] { good += house.tokens_->access(house.source(), key).value().reveal() == "at_1"; });
+  }
+  threads.clear();
+  EXPECT_EQ(good, 8);
+  EXPECT_EQ(refreshes, 1);
+}
+
+TEST(NetworkTokens, two_instances_refresh_one_at_a_time_by_a_lease) {
+  std::atomic<int> refreshes = 0;
+  Beside house([&](const http::Request&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return json(200, tokens_answer(++refreshes));
+  });
+  Tokens other(*house.views_, house.vault_, *house.wire_, house.clock_, "two");
+  const auto key = house.consent(std::chrono::seconds(0));
+  std::string first;
+  std::string second;
+  {
+    const std::jthread a([&] { first = house.tokens_->access(house.source(), key).value().reveal(); });
+    const std::jthread b([&] { second = other.access(house.source(), key).value().reveal(); });
+  }
+  EXPECT_EQ(refreshes, 1);
+  EXPECT_EQ(first, second);
+}
+
+TEST(NetworkTokens, what_the_network_refuses_needs_consent_and_what_fails_is_failing_until_it_works) {
+  std::atomic<int> status = 503;
+  Beside house([&](const http::Request&) {
+    if (status == 200) return json(200, tokens_answer(1));
+    return json(status, status == 400 ? R"({"error":"invalid_grant"})" : "{}");
+  });
+  const auto key = house.consent(std::chrono::seconds(0));
+  EXPECT_EQ(house.tokens_->access(house.source(), key).error().code, "network_unavailable");
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kFailing);
+  EXPECT_EQ(house.row(key).reason, "token_http_503");
+  status = 200;
+  EXPECT_TRUE(house.tokens_->access(house.source(), key));
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kConnected);
+  status = 400;
+  EXPECT_EQ(house.tokens_->renew(house.source(), key, Secret<std::string>("at_1")).error().code, "needs_consent");
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kNeedsConsent);
+  EXPECT_EQ(house.tokens_->access(house.source(), key).error().code, "needs_consent") << "nobody is asked again";
+}
+
+TEST(NetworkTokens, tokens_are_sealed_at_rest_and_forgotten_by_a_revocation) {
+  std::string revoked;
+  Beside house([&](const http::Request& request) {
+    revoked = request.body;
+    return json(200, "{}");
+  });
+  const auto key = house.consent(std::chrono::hours(1), "a-very-secret-token");
+  EXPECT_FALSE(house.row(key).sealed_access.contains("secret"));
+  EXPECT_TRUE(house.tokens_->revoke(house.source(), key));
+  EXPECT_TRUE(revoked.contains("token=rt_0"));
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kRevoked);
+  EXPECT_TRUE(house.row(key).sealed_refresh.empty());
+}
+
+TEST(NetworkTokens, an_answer_may_nest_its_tokens_and_an_answer_without_any_is_refused) {
+  EXPECT_EQ(read_tokens(R"({"oauth":{"access_token":"a","expires_in":7200}})", std::chrono::seconds(1))->lifetime,
+            std::chrono::hours(2));
+  EXPECT_EQ(read_tokens(R"({"access_token":"a"})", std::chrono::seconds(60))->lifetime, std::chrono::seconds(60));
+  EXPECT_EQ(read_tokens("not json", {}).error().code, "bad_response");
+  EXPECT_EQ(read_tokens(R"({"access_token":5})", {}).error().code, "bad_response");
+}
+
+TEST(NetworkApi, each_answer_of_the_network_is_an_understandable_error) {
+  std::atomic<int> asked = 0;
+  Beside house([&](const http::Request& request) {
+    ++asked;
+    const std::string path = request.path;
+    if (path == "/malformed") return json(200, R"({"data": [)");
+    if (path == "/throttled") return json(429, "{}").set_header("Retry-After", "0");
+    if (path == "/oauth/token") return json(400, R"({"error":"invalid_grant"})");
+    if (path == "/once-broken") return asked % 2 == 1 ? json(502, "") : json(200, "{}");
+    return json(std::stoi(path.substr(1)), "{}");
+  });
+  const auto key = house.consent(std::chrono::hours(1));
+  const auto code = [&](const char* path) {
+    const auto answer = house.api_->get(house.source(), key, path);
+    return answer ? std::string("ok") : std::string(answer.error().code);
+  };
+  EXPECT_EQ(code("/403"), "forbidden");
+  EXPECT_EQ(code("/404"), "not_found");
+  EXPECT_EQ(code("/422"), "refused");
+  EXPECT_EQ(code("/302"), "refused") << "no redirect is followed";
+  EXPECT_EQ(code("/500"), "network_unavailable");
+  EXPECT_EQ(code("/malformed"), "bad_response");
+  EXPECT_EQ(code("/throttled"), "throttled");
+  asked = 0;
+  EXPECT_EQ(code("/once-broken"), "ok") << "what is passing is tried again";
+  EXPECT_EQ(code("http://elsewhere.example/orders?page=2"), "foreign_address")
+      << "a next page never carries the token elsewhere";
+  EXPECT_EQ(code("/401"), "needs_consent");
+}
+
+TEST(NetworkApi, a_refused_token_is_renewed_once_and_the_question_asked_again) {
+  std::atomic<int> refreshes = 0;
+  Beside house([&](const http::Request& request) {
+    if (request.path == "/oauth/token") return json(200, tokens_answer(++refreshes));
+    return request.headers.only("Authorization") == "Bearer at_1" ? json(200, "{}") : json(401, "{}");
+  });
+  const auto key = house.consent(std::chrono::hours(1));
+  EXPECT_TRUE(house.api_->get(house.source(), key, "/orders"));
+  EXPECT_EQ(refreshes, 1);
+}
+
+TEST(NetworkDocuments, each_hostile_download_is_refused_by_name) {
+  Beside house([](const http::Request& request) {
+    const std::string path = request.path;
+    if (path == "/good") return file("%PDF-1.4 …", "text/html");
+    if (path == "/html") return file("<!DOCTYPE html><p>Sign in", "application/pdf");
+    if (path == "/large") return file("%PDF-" + std::string(996, 'x'));
+    if (path == "/at-the-limit") return file("%PDF-" + std::string(995, 'x'));
+    if (path == "/empty") return file("");
+    if (path == "/redirect") return json(302, "").set_header("Location", "http://127.0.0.1:1/");
+    if (path == "/hl7") return file("MSH|^~\\&|LAB\r", "application/octet-stream");
+    return json(std::stoi(path.substr(1)), "");
+  });
+  EXPECT_EQ(house.fetch_error("/good"), "fetched") << "a file is what its bytes are";
+  EXPECT_EQ(house.fetch_error("/at-the-limit"), "fetched");
+  EXPECT_EQ(house.fetch_error("/large"), "response_too_large");
+  EXPECT_EQ(house.fetch_error("/html"), "wrong_type");
+  EXPECT_EQ(house.fetch_error("/hl7"), "wrong_type");
+  EXPECT_EQ(house.fetch_error("/hl7", "results_hl7"), "fetched");
+  EXPECT_EQ(house.fetch_error("/empty"), "empty");
+  EXPECT_EQ(house.fetch_error("/redirect"), "redirected");
+  EXPECT_EQ(house.fetch_error("/403"), "link_expired");
+  EXPECT_EQ(house.fetch_error("/418"), "http_4xx");
+  EXPECT_EQ(house.fetch_error("/500"), "http_5xx");
+}
+
+TEST(NetworkDocuments, links_to_other_hosts_and_private_addresses_make_no_connection) {
+  std::atomic<int> asked = 0;
+  Beside house([&](const http::Request&) {
+    ++asked;
+    return file("%PDF-");
+  });
+  const auto code = [&](const std::string& url) {
+    return house.fetcher_->fetch(house.source(), url, "results_pdf").error().code;
+  };
+  EXPECT_EQ(code("http://elsewhere.example/a.pdf"), "host_not_allowed");
+  EXPECT_EQ(code("http://127.0.0.1.elsewhere.example/a.pdf"), "host_not_allowed");
+  EXPECT_EQ(code("http://user@127.0.0.1/a.pdf"), "bad_url");
+  EXPECT_EQ(code("http://127.0.0.1:1024/a.pdf"), "address_refused")
+      << "the host is allowed, that port of a private address is not";
+  EXPECT_EQ(code("ftp://127.0.0.1/a.pdf"), "bad_url");
+  EXPECT_EQ(asked, 0);
+}
+
+constexpr const char* kOrderAnswer =
+    R"({"data":{"type":"order","id":"ord_1","attributes":{"status":"Completed","date_submitted":"2026-01-01T00:00:00Z"},
+  "relationships":{"ordered_tests":{"data":[{"type":"ordered_test","id":"t_1"}]},"patients_practitioner":{"data":{"type":"practitioner","id":"pra_1"}}}},
+  "included":[{"type":"ordered_test","id":"t_1","attributes":{"results_hl7":"MSH|A","date_results_received_from_lab":"2026-01-05T00:00:00Z"}},
+  {"type":"practitioner","id":"pra_1","relationships":{"clinic":{"data":{"type":"clinic","id":"cli_1"}}}},
+  {"type":"ordered_test","id":"t_of_another","attributes":{"results_hl7":"MSH|X"}}]})";
+
+TEST(NetworkSnapshot, an_order_of_the_api_is_an_event_in_the_time_of_its_own_dates) {
+  const orders::JsonBody answer(kOrderAnswer);
+  const auto found = orders_of(answer);
+  ASSERT_EQ(found.size(), 1U);
+  const auto made = event_of(found.front(), "order.new_result", Timestamp::from_seconds(1), {orders::kNoTime, {}});
+  const auto event = orders::decode_event(made.body, sha256(made.body));
+  EXPECT_EQ(event.key.id, made.id);
+  EXPECT_EQ(event.key.created_at, parse_timestamp("2026-01-05T00:00:00Z")->time)
+      << "no clock takes part (decision 0024)";
+  EXPECT_EQ(event.order->clinic.text(), "cli_1");
+  ASSERT_EQ(event.order->tests.size(), 1U) << "tests of other orders on the same page are not ours";
+
+  const orders::EventKey later{parse_timestamp("2026-02-01T00:00:00Z")->time, EventId("evt_9")};
+  const auto after = event_of(found.front(), "order.new_result", {}, later);
+  EXPECT_GT(orders::decode_event(after.body, sha256(after.body)).key, later)
+      << "what was read is newer than what is known";
+  EXPECT_EQ(after.id, event_of(found.front(), "order.new_result", {}, later).id)
+      << "the same reading is the same event";
+}
+
+TEST(NetworkSnapshot, only_a_status_a_test_or_a_content_is_news) {
+  const orders::JsonBody answer(kOrderAnswer);
+  const auto made = event_of(orders_of(answer).front(), "order.new_result", {}, {orders::kNoTime, {}});
+  const auto event = orders::decode_event(made.body, sha256(made.body));
+  orders::OrderHistory history;
+  EXPECT_TRUE(shows_news(history, *event.order));
+  orders::apply(history, event, {1});
+  EXPECT_FALSE(shows_news(history, *event.order)) << "reconciling twice adds nothing";
+  orders::Order other = *event.order;
+  other.status = "Canceled";
+  EXPECT_TRUE(shows_news(history, other));
+  other = *event.order;
+  other.tests.front().content = sha256("corrected");
+  EXPECT_TRUE(shows_news(history, other));
+}
+
+TEST(NetworkApi, the_networks_clock_is_read_from_its_date) {
+  EXPECT_EQ(parse_http_date("Thu, 01 Jan 2026 00:00:00 GMT")->seconds(), 1'767'225'600);
+  EXPECT_FALSE(parse_http_date("Thursday, 01-Jan-26 00:00:00 GMT"));
+  EXPECT_FALSE(parse_http_date(""));
+}
+
+}  // namespace
+}  // namespace resultsync::network
