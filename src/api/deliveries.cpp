@@ -10,7 +10,6 @@ namespace resultsync::api {
 namespace {
 
 constexpr std::int64_t kRateMax = 100'000;
-constexpr std::size_t kJobsShown = 100;
 
 void number_or_null(JsonWriter& json, std::string_view name, std::int64_t number) {
   json.key(name);
@@ -178,17 +177,28 @@ Reply retry_deliveries(Service& service, const Call& call) {
 }
 
 Reply list_jobs(Service& service, const Call& call) {
+  const auto limit = call.parameters.whole_number("limit", kLimit);
+  if (!limit) return limit.error();
+  store::JobKey before;
+  if (const auto cursor = call.parameters.text("after")) {
+    const auto place = delivery::parse_job_id(*cursor);
+    if (!place) return bad_cursor();
+    before = *place;
+  }
+  const auto count = static_cast<std::size_t>(*limit);
   const auto snapshot = service.context.views.snapshot();
-  const auto jobs = snapshot->deliveries().jobs(call.caller.reach, kJobsShown);
+  const auto jobs = snapshot->deliveries().jobs(call.caller.reach, before, count + 1);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   JsonWriter json;
   json.begin_object().key("items").begin_array();
-  for (const auto& job : jobs) {
+  for (const auto& job : jobs | std::views::take(count)) {
     json.begin_object().member("id", delivery::job_id(job.key));
     write_job(json, job);
     json.end_object();
   }
-  json.end_array().key("next").null().end_object();
+  json.end_array().key("next");
+  jobs.size() > count ? json.string(delivery::job_id(jobs[count - 1].key)) : json.null();
+  json.end_object();
   return json_response(200, json);
 }
 

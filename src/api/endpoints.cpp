@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "api/fields.hpp"
 #include "api/service.hpp"
@@ -159,18 +160,28 @@ Reply create_endpoint(Service& service, const Call& call) {
 }
 
 Reply list_endpoints(Service& service, const Call& call) {
+  const auto limit = call.parameters.whole_number("limit", kLimit);
+  if (!limit) return limit.error();
+  const auto count = static_cast<std::size_t>(*limit);
   const auto snapshot = service.context.views.snapshot();
-  const auto rows = snapshot->deliveries().endpoints(call.caller.reach);
+  auto rows = snapshot->deliveries().endpoints(call.caller.reach);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
+  if (const auto after = call.parameters.text("after")) {
+    const auto place = std::ranges::find(rows, *after, &store::EndpointRow::id);
+    if (place == rows.end()) return bad_cursor();
+    rows.erase(rows.begin(), place + 1);
+  }
+  std::erase_if(rows, [](const auto& row) { return row.state == store::EndpointState::kDeleted; });
   JsonWriter json;
   json.begin_object().key("items").begin_array();
-  for (const auto& row : rows) {
-    if (row.state == store::EndpointState::kDeleted) continue;
+  for (const auto& row : rows | std::views::take(count)) {
     json.begin_object();
     write_endpoint(json, service.context.endpoints, row, service.context.clock.now());
     json.end_object();
   }
-  json.end_array().key("next").null().end_object();
+  json.end_array().key("next");
+  rows.size() > count ? json.string(rows[count - 1].id) : json.null();
+  json.end_object();
   return json_response(200, json);
 }
 

@@ -18,7 +18,7 @@ class Command {
   virtual ExitCode run(Terminal& terminal) = 0;  // after its options were parsed
 };
 
-enum class Section { kServer, kPractitioners, kEvents, kAccess, kWebhooks, kMessages, kStore, kOther };
+enum class Section { kServer, kPractitioners, kEvents, kAccess, kDeliveries, kWebhooks, kMessages, kStore, kOther };
 std::string_view title_of(Section section);
 
 struct CommandEntry {

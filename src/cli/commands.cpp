@@ -131,6 +131,46 @@ constexpr CommandEntry kCommands[] = {
      "--checkpoint: keep some where who can change the data directory cannot.",
      "resultsync audit verify\nresultsync audit verify --checkpoint /mnt/elsewhere/checkpoints", make_audit_verify},
 
+    {"endpoints list", Section::kDeliveries, "List where webhooks to the application go", "", "resultsync endpoints",
+     make_endpoints_list},
+    {"endpoints add", Section::kDeliveries, "Make an endpoint that receives webhooks",
+     "Prints its secret, which is shown this once.",
+     "resultsync endpoints add https://app.example.com/hooks\n"
+     "resultsync endpoints add https://app.example.com/ops --type 'endpoint.*'",
+     make_endpoints_add},
+    {"endpoints show", Section::kDeliveries, "Show one endpoint with its health", "",
+     "resultsync endpoints show ep_781d1bdcee0f40355867", make_endpoints_show},
+    {"endpoints test", Section::kDeliveries, "Send a test webhook", "",
+     "resultsync endpoints test ep_781d1bdcee0f40355867", make_endpoints_test},
+    {"endpoints pause", Section::kDeliveries, "Hold an endpoint's webhooks", "Items gather until it is resumed.",
+     "resultsync endpoints pause ep_781d1bdcee0f40355867 --reason deploy", make_endpoints_pause},
+    {"endpoints resume", Section::kDeliveries, "Send an endpoint's webhooks again",
+     "Of a paused or disabled endpoint: what gathered is sent, or skipped with --skip.",
+     "resultsync endpoints resume ep_781d1bdcee0f40355867", make_endpoints_resume},
+    {"endpoints disable", Section::kDeliveries, "Send nothing to an endpoint any more",
+     "What is open becomes dead letters.", "resultsync endpoints disable ep_781d1bdcee0f40355867",
+     make_endpoints_disable},
+    {"endpoints rotate", Section::kDeliveries, "Give an endpoint another secret",
+     "Prints it. The secret until now signs too, for --overlap seconds.",
+     "resultsync endpoints rotate ep_781d1bdcee0f40355867 --overlap 3600", make_endpoints_rotate},
+    {"endpoints replay", Section::kDeliveries, "Send a range of the feed to an endpoint again", "",
+     "resultsync endpoints replay ep_781d1bdcee0f40355867 --since 2026-11-01T00:00:00Z --dry-run",
+     make_endpoints_replay},
+    {"endpoints remove", Section::kDeliveries, "Delete an endpoint", "What is open is skipped.",
+     "resultsync endpoints remove ep_781d1bdcee0f40355867", make_endpoints_remove},
+    {"deliveries list", Section::kDeliveries, "List what became of each item at each endpoint", "",
+     "resultsync deliveries\nresultsync deliveries list --state dead -o ndjson", make_deliveries_list},
+    {"deliveries show", Section::kDeliveries, "Show one delivery with its attempts", "",
+     "resultsync deliveries show dlv_1_1528923f86c37c5", make_deliveries_show},
+    {"deliveries retry", Section::kDeliveries, "Send a dead or skipped delivery again, or all dead letters", "",
+     "resultsync deliveries retry dlv_1_1528923f86c37c5\n"
+     "resultsync deliveries retry --endpoint ep_781d1bdcee0f40355867 --rate 50",
+     make_deliveries_retry},
+    {"jobs list", Section::kDeliveries, "List retries and replays, and how far they are", "", "resultsync jobs",
+     make_jobs_list},
+    {"jobs cancel", Section::kDeliveries, "End a retry or replay where it is", "", "resultsync jobs cancel job_7",
+     make_jobs_cancel},
+
     {"trigger", Section::kWebhooks, "Send signed events, as the network would",
      "Without --count or --file: the network's sample, once. With --count: generated orders, from --seed. The address "
      "and the secret are\n"
@@ -194,14 +234,24 @@ std::span<const CommandEntry> commands() {
 }
 
 std::string_view title_of(Section section) {
-  constexpr std::string_view kTitles[] = {
-      "Server", "Practitioners", "Events and orders", "Access", "Webhooks", "HL7 messages", "Store", "Other"};
+  constexpr std::string_view kTitles[] = {"Server",
+                                          "Practitioners",
+                                          "Events and orders",
+                                          "Access",
+                                          "Webhooks to the application",
+                                          "Webhooks of the network",
+                                          "HL7 messages",
+                                          "Store",
+                                          "Other"};
   return kTitles[static_cast<int>(section)];
 }
 
 std::string_view default_command_of(std::string_view group) {
   for (const std::string_view name : {"practitioners list", "doctor check", "events list", "orders list",
                                       "results list", "unmatched list", "keys list", "audit list", "log ls"}) {
+  for (const std::string_view name :
+       {"practitioners list", "doctor check", "events list", "orders list", "unmatched list", "keys list", "audit list",
+        "log ls", "endpoints list", "deliveries list", "jobs list"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

@@ -57,6 +57,22 @@ std::unique_ptr<Command> make_log_cat();
 std::unique_ptr<Command> make_log_verify();
 std::unique_ptr<Command> make_verify();
 
+std::unique_ptr<Command> make_endpoints_list();
+std::unique_ptr<Command> make_endpoints_add();
+std::unique_ptr<Command> make_endpoints_show();
+std::unique_ptr<Command> make_endpoints_test();
+std::unique_ptr<Command> make_endpoints_pause();
+std::unique_ptr<Command> make_endpoints_resume();
+std::unique_ptr<Command> make_endpoints_disable();
+std::unique_ptr<Command> make_endpoints_rotate();
+std::unique_ptr<Command> make_endpoints_replay();
+std::unique_ptr<Command> make_endpoints_remove();
+std::unique_ptr<Command> make_deliveries_list();
+std::unique_ptr<Command> make_deliveries_show();
+std::unique_ptr<Command> make_deliveries_retry();
+std::unique_ptr<Command> make_jobs_list();
+std::unique_ptr<Command> make_jobs_cancel();
+
 std::unique_ptr<Command> make_help();
 std::unique_ptr<Command> make_version();
 std::unique_ptr<Command> make_completion();

@@ -197,7 +197,8 @@ class DeliveryReads {
   virtual std::optional<Timestamp> next_due(EndpointKey endpoint, DeliveryKey after) = 0;
 
   virtual std::optional<Job> job(JobKey key, Reach reach) = 0;
-  virtual std::vector<Job> jobs(Reach reach, std::size_t limit) = 0;  // newest first
+  // Newest first; `before` 0 starts at the newest.
+  virtual std::vector<Job> jobs(Reach reach, JobKey before, std::size_t limit) = 0;
   virtual std::vector<Job> running_jobs() = 0;
   virtual std::int64_t count_dead(const Job& job) = 0;
   virtual std::int64_t count_items(const Job& job, const EndpointRow& endpoint) = 0;

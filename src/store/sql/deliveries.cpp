@@ -303,11 +303,13 @@ std::optional<Job> SqlDeliveryReads::job(JobKey key, Reach reach) {
   return jobs.empty() ? std::nullopt : std::optional(std::move(jobs.front()));
 }
 
-std::vector<Job> SqlDeliveryReads::jobs(Reach reach, std::size_t limit) {
-  return job_rows(Query(database_,
-                        "SELECT " JOB_COLUMNS
-                        " FROM delivery_jobs WHERE (?1 = 0 OR reach = ?1) ORDER BY job_key DESC LIMIT ?2",
-                        reach.value, at_most(limit)));
+std::vector<Job> SqlDeliveryReads::jobs(Reach reach, JobKey before, std::size_t limit) {
+  return job_rows(
+      Query(database_,
+            "SELECT " JOB_COLUMNS
+            " FROM delivery_jobs WHERE (?1 = 0 OR reach = ?1) AND (?2 = 0 OR job_key < ?2) ORDER BY job_key DESC "
+            "LIMIT ?3",
+            reach.value, before.value, at_most(limit)));
 }
 
 std::vector<Job> SqlDeliveryReads::running_jobs() {

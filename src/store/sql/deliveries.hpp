@@ -25,7 +25,7 @@ class SqlDeliveryReads final : public DeliveryReads {
   std::optional<Timestamp> next_due(EndpointKey endpoint, DeliveryKey after) override;
 
   std::optional<Job> job(JobKey key, Reach reach) override;
-  std::vector<Job> jobs(Reach reach, std::size_t limit) override;
+  std::vector<Job> jobs(Reach reach, JobKey before, std::size_t limit) override;
   std::vector<Job> running_jobs() override;
   std::int64_t count_dead(const Job& job) override;
   std::int64_t count_items(const Job& job, const EndpointRow& endpoint) override;

@@ -1,0 +1,205 @@
+"""None vanishes: N deliveries to M endpoints of which some behave badly, while the server is killed again and again.
+
+    python3 deliveries.py --server build/release/resultsync --deliveries 2000 --endpoints 20 --kills 3
+
+In the end the bad ones are healed, those that answered 410 are resumed and their dead letters retried; then every (feed item, endpoint) pair
+must be delivered, every webhook-id must have been acknowledged by the receiver, with a signature that verifies there (npm standardwebhooks
+and svix where Node has them), and what was acknowledged twice is counted. Exits 1 if anything is missing.
+"""
+
+import argparse
+import base64
+import json
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+BAD = ("hang", "drip", "reset", "redirect", "liar", "gone", "busy", "error", "huge", "flaky", "malformed")
+
+CONFIG = """
+[delivery]
+allow = ["127.0.0.1"]
+allow_http = true
+schedule = ["0s", "200ms", "500ms", "1s", "2s", "2s", "2s", "2s", "2s", "2s", "5s", "5s", "5s", "5s", "5s"]
+timeout_ms = 500
+lease_ms = 6000
+breaker_failures = 3
+breaker_ms = 300
+
+[log]
+level = "error"
+"""
+
+
+class Proof:
+    def __init__(self, house, receiver, options):
+        self.house, self.receiver, self.options = house, receiver, options
+        self.endpoints = {}  # name -> (id, secret, behaviour)
+
+    def make_endpoints(self):
+        bad = round(self.options.endpoints * self.options.bad)
+        for n in range(self.options.endpoints):
+            behaviour = BAD[n % len(BAD)] if n < bad else "ok"
+            status, made = self.house.api("POST", "/v1/endpoints", {"url": self.receiver.url(f"e{n}", behaviour)})
+            assert status == 201, made
+            self.endpoints[f"e{n}"] = (made["id"], made["secret"], behaviour)
+
+    def send_events(self):
+        """Posts them in as many parts as there are kills and one, and kills the server after each part but the last."""
+        from house import clinic_event
+
+        orders = self.options.deliveries // self.options.endpoints
+        parts = self.options.kills + 1
+        for part in range(parts):
+            for n in range(orders * part // parts, orders * (part + 1) // parts):
+                event = clinic_event(f"evt_{n}", order=f"ord_{n}", test=f"ordts_{n}", result="MSH|1")
+                assert self.house.post(event) == 200
+            if part + 1 < parts:
+                time.sleep(random.uniform(0.02, 0.4))
+                self.house.kill()
+                self.house.start()
+        self.house.settled()
+        return orders
+
+    def wait(self, what, done, seconds=600):
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {seconds} s")
+            time.sleep(0.1)
+
+    def counts(self, name):
+        _, endpoint = self.house.api("GET", f"/v1/endpoints/{self.endpoints[name][0]}")
+        return endpoint
+
+    def healthy_are_served(self, orders):
+        healthy = [name for name, (_, _, behaviour) in self.endpoints.items() if behaviour == "ok"]
+        self.wait("the healthy ones are served", lambda: all(len(self.receiver.acknowledged[n]) >= orders for n in healthy))
+
+    def heal(self):
+        """The bad ones are well again; who was disabled is resumed, dead letters are retried, what was missed is replayed."""
+        self.receiver.healed.update(self.endpoints)
+        disabled = [name for name in self.endpoints if self.counts(name)["state"] == "disabled"]
+        for name in disabled:
+            assert self.house.api("POST", f"/v1/endpoints/{self.endpoints[name][0]}/resume", {})[0] == 200
+        self.wait("everything open has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
+        while True:
+            status, job = self.house.api("POST", "/v1/deliveries/retry", {})
+            assert status == 202, job
+            self.wait("the job ends", lambda: self.house.api("GET", f"/v1/jobs/{job['id']}")[1]["state"] == "finished")
+            self.wait("what was retried has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
+            if job["total"] == 0:
+                return disabled
+
+    def listed(self, endpoint_id):
+        after = ""
+        while True:
+            _, page = self.house.api("GET", f"/v1/deliveries?endpoint={endpoint_id}&limit=1000" + (f"&after={after}" if after else ""))
+            yield from page["items"]
+            after = page["next"]
+            if not after:
+                return
+
+    def account(self, orders, disabled):
+        faults, delivered, lags = [], 0, []
+        for name, (endpoint_id, _, behaviour) in self.endpoints.items():
+            rows = list(self.listed(endpoint_id))
+            by_order = {}
+            for row in rows:
+                by_order.setdefault(row["order_id"], []).append(row)
+                if row["state"] != "delivered":
+                    faults.append(f"{name} ({behaviour}): {row['id']} is {row['state']} ({row['reason']})")
+                elif self.receiver.acknowledged[name][row["id"]] == 0:
+                    faults.append(f"{name} ({behaviour}): {row['id']} is said to be delivered, and the receiver knows nothing of it")
+                if behaviour == "ok":
+                    lags.append(seconds(row["ended_at"]) - seconds(row["created_at"]))
+            delivered += len(rows)
+            if name not in disabled and len(by_order) != orders:
+                faults.append(f"{name} ({behaviour}): {orders - len(by_order)} of {orders} vanished")
+            strangers = set(self.receiver.acknowledged[name]) - {row["id"] for row in rows}
+            if strangers:
+                faults.append(f"{name}: acknowledged {len(strangers)} that are nobody's")
+        acknowledgements = sum(sum(counter.values()) for counter in self.receiver.acknowledged.values())
+        return faults, delivered, acknowledgements - sum(len(c) for c in self.receiver.acknowledged.values()), lags
+
+    def verify(self):
+        from receiver import verify
+
+        own = sum(verify([self.endpoints[name][1]], headers, body) for name, headers, body in self.receiver.requests)
+        verdict = f"{own} of {len(self.receiver.requests)} by the specification's words"
+        if not (HERE / "node_modules").is_dir() or not shutil.which("node"):
+            return own == len(self.receiver.requests), verdict + "; skipped: no npm standardwebhooks and svix"
+        lines = "".join(
+            json.dumps({"secret": self.endpoints[name][1], "headers": headers, "body": base64.b64encode(body).decode()}) + "\n"
+            for name, headers, body in self.receiver.requests
+        )
+        answer = json.loads(subprocess.run(["node", HERE / "verify.mjs"], input=lines, capture_output=True, text=True, check=True).stdout)
+        right = all(answer[library] == len(self.receiver.requests) for library in ("standardwebhooks", "svix"))
+        return right and own == len(self.receiver.requests), f"{verdict}, {answer['standardwebhooks']} by standardwebhooks, {answer['svix']} by svix"
+
+
+def seconds(time_text):
+    day, clock = time_text.rstrip("Z").split("T")
+    hours, minutes, rest = clock.split(":")
+    return int(day[-2:]) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--deliveries", type=int, default=100_000)
+    parser.add_argument("--endpoints", type=int, default=100)
+    parser.add_argument("--bad", type=float, default=0.3)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options = parser.parse_args()
+    random.seed(options.seed)
+    os.environ["RESULTSYNC_BINARY"] = os.path.abspath(options.server)
+    sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+    from house import House
+    from receiver import Receiver
+
+    house = House()
+    house.configure(CONFIG)
+    begun = time.monotonic()
+    try:
+        with Receiver() as receiver:
+            house.start()
+            house.connect("anna", "cli_Epqpo2g")
+            proof = Proof(house, receiver, options)
+            proof.make_endpoints()
+            orders = proof.send_events()
+            proof.healthy_are_served(orders)
+            served = time.monotonic() - begun
+            disabled = proof.heal()
+            faults, delivered, duplicates, lags = proof.account(orders, disabled)
+            verified, verdict = proof.verify()
+            if not verified:
+                faults.append("not every signature verifies: " + verdict)
+            print(
+                f"seed {options.seed}: {delivered} deliveries to {options.endpoints} endpoints, {options.bad:.0%} bad, {options.kills} kills, "
+                f"{time.monotonic() - begun:.0f} s (the healthy ones after {served:.0f} s)\n"
+                f"  every one delivered and acknowledged: {'yes' if not faults else 'NO'}\n"
+                f"  acknowledged twice: {duplicates} ({duplicates / max(delivered, 1):.3%})\n"
+                f"  signatures: {verdict}\n"
+                f"  healthy endpoints, from issue to delivery: median {statistics.median(lags) * 1000:.0f} ms, "
+                f"p99 {sorted(lags)[int(len(lags) * 0.99)] * 1000:.0f} ms"
+            )
+            for fault in faults[:40]:
+                print("  FAULT", fault)
+            return 1 if faults else 0
+    except BaseException:
+        print(house.log_text()[-4000:], file=sys.stderr)
+        raise
+    finally:
+        house.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
