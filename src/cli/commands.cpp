@@ -247,11 +247,9 @@ std::string_view title_of(Section section) {
 }
 
 std::string_view default_command_of(std::string_view group) {
-  for (const std::string_view name : {"practitioners list", "doctor check", "events list", "orders list",
-                                      "results list", "unmatched list", "keys list", "audit list", "log ls"}) {
   for (const std::string_view name :
-       {"practitioners list", "doctor check", "events list", "orders list", "unmatched list", "keys list", "audit list",
-        "log ls", "endpoints list", "deliveries list", "jobs list"}) {
+       {"practitioners list", "doctor check", "events list", "orders list", "results list", "unmatched list",
+        "keys list", "audit list", "log ls", "endpoints list", "deliveries list", "jobs list"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

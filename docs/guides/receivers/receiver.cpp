@@ -1,4 +1,5 @@
-// A complete receiver of resultsync's webhooks, on POSIX sockets and OpenSSL: it verifies, keeps each webhook once, and acknowledges.
+// A complete receiver of resultsync's webhooks, on POSIX sockets and OpenSSL: it verifies, keeps each webhook once, and
+// acknowledges.
 //
 //   c++ -std=c++20 receiver.cpp -lcrypto -o receiver
 //   WEBHOOK_SECRET=whsec_… RESULTSYNC_URL=127.0.0.1:8081 RESULTSYNC_KEY=… ./receiver 9000
@@ -41,7 +42,8 @@ std::string decode_base64(const std::string& text) {
 // Standard Webhooks: HMAC-SHA256 over id.timestamp.body, on the raw bytes.
 bool is_genuine(Request& request, const std::string& key) {
   const std::string& timestamp = request.headers["webhook-timestamp"];
-  if (timestamp.empty() || timestamp.size() > 12 || timestamp.find_first_not_of("0123456789") != std::string::npos) return false;
+  if (timestamp.empty() || timestamp.size() > 12 || timestamp.find_first_not_of("0123456789") != std::string::npos)
+    return false;
   if (std::llabs(std::time(nullptr) - std::stoll(timestamp)) > 300) return false;
   const std::string content = request.headers["webhook-id"] + "." + timestamp + "." + request.body;
   unsigned char expected[32];
@@ -67,7 +69,8 @@ class Store {
   bool keep(const std::string& id, const std::string& body) {  // false if it was there already
     if (ids_.contains(id)) return false;
     const std::string line = id + " " + body + "\n";
-    if (::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fdatasync(file_) != 0) std::exit(1);
+    if (::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fdatasync(file_) != 0)
+      std::exit(1);
     return ids_.insert(id).second;
   }
 
@@ -121,10 +124,11 @@ int connect_to(const std::string& address) {
 // Tells resultsync that the item is in the record.
 void acknowledge(const std::string& webhook) {
   const std::string server = std::getenv("RESULTSYNC_URL");
-  const std::string body = R"({"practitioner":")" + member(webhook, "practitioner_id") + R"(","items":[")" + member(webhook, "cursor") + "\"]}";
-  const std::string request = "POST /v1/feed/ack HTTP/1.1\r\nHost: " + server + "\r\nAuthorization: Bearer " +
-                              std::getenv("RESULTSYNC_KEY") + "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
-                              "\r\n\r\n" + body;
+  const std::string body = R"({"practitioner":")" + member(webhook, "practitioner_id") + R"(","items":[")" +
+                           member(webhook, "cursor") + "\"]}";
+  const std::string request =
+      "POST /v1/feed/ack HTTP/1.1\r\nHost: " + server + "\r\nAuthorization: Bearer " + std::getenv("RESULTSYNC_KEY") +
+      "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   const int connection = connect_to(server);
   char answer[4096];
   if (connection >= 0 && ::write(connection, request.data(), request.size()) > 0) {
