@@ -53,6 +53,28 @@ class Commands(unittest.TestCase):
         self.fails(3, "practitioners", "disconnect", "nobody")
         self.fails(2, "connect", "dora", "--clinic", "x" * 300)
 
+    def test_hl7_parse(self):
+        header = "MSH|^~\\&|LAB|NORTH|||20240501120000-0500||ORU^R01|M-1|P|2.5.1\r"
+        message = header + "PID|1||1\rOBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||5|mg|1-9|N|||F\rOBX|2|NM\robx|3|NM|2^B^L||6||||||F\r"
+        (self.house.folder / "parse.hl7").write_text(message + message, newline="")
+        objects = [json.loads(line) for line in self.ok("hl7", "parse", "parse.hl7").splitlines()]
+        self.assertEqual([one["index"] for one in objects], [0, 1])
+        for one in objects:
+            self.assertEqual(one["file"], "parse.hl7")
+            self.assertEqual(one["tree"]["name"], "ORU_R01")
+            self.assertIsInstance(one["diagnostics"], list)
+            account = one["account"]
+            self.assertEqual((account["obx_in"], account["observations"]), (2, 1), "lines that begin with OBX|")
+            self.assertEqual([(row["segment"], row["reason"]) for row in account["explained"]], [("OBX", "says_nothing")])
+        for stdin in (b"", b"\r\n", b"no message", b"OBX|1|NM|1^a^L||5\r", b"FHS|^~\\&\rOBX|1\rBTS|1\rOBX|2\r", b"FHS|^~\\&\rFTS|0\r"):
+            only = self.ok("hl7", "parse", "-", stdin=stdin).splitlines()
+            self.assertEqual(len(only), 1, f"{stdin!r}: without MSH there is one object")
+            self.assertEqual(json.loads(only[0])["account"]["obx_in"], stdin.count(b"OBX|"))
+        self.assertIn("2 OBX", self.ok("hl7", "parse", "-o", "table", "parse.hl7"))
+        code, out, _ = self.house.run("hl7", "parse", "no-such-file.hl7", "parse.hl7")
+        self.assertEqual((code, len(out.splitlines())), (1, 2), "what can be read is shown also after what cannot")
+        self.fails(2, "hl7", "parse")
+
     def test_hl7_fhir(self):
         message = "MSH|^~\\&|LAB|NORTH|||20240501120000-0500||ORU^R01|M-1|P|2.5.1\rPID|1||1\rOBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||5|mg|1-9|N|||F\r"
         (self.house.folder / "two.hl7").write_text(message + message.replace("M-1", "M-2"))
