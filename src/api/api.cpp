@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "api/acknowledgements.hpp"
 #include "api/fhir/outcome.hpp"
 #include "api/idempotency.hpp"
 #include "api/json_body.hpp"
@@ -186,8 +187,16 @@ class Api::Core {
  public:
   explicit Core(ApiContext context)
       : context_(std::move(context)),
-        service_{context_, context_.clock.monotonic(), [this] { return waiters_.generation(); },
-                 [this] { keys_changed(); }, [this] { changed(); }},
+        streams_(
+            context_, [this](std::move_only_function<void()> task) { return workers_.submit(std::move(task)); },
+            [this](const auto& ids) { return positions_of(ids); }),
+        service_{context_,
+                 context_.clock.monotonic(),
+                 streams_,
+                 [this] { return waiters_.generation(); },
+                 [this] { keys_changed(); },
+                 [this](const Call& call, StreamQuestion& question) { watch_stream(call, question); },
+                 [this] { changed(); }},
         unrouted_(route_metrics(context_.metrics, "other", "other")),
         keys_(context_.views, context_.rate),
         idempotency_(context_.master_key),
@@ -197,6 +206,7 @@ class Api::Core {
         waiters_(
             context_.waiters_max, [this](const auto& ids) { return positions_of(ids); },
             context_.metrics.gauge("resultsync_api_feed_waiters", "Long polls that wait for a feed to grow.")),
+        gauges_(context_.views, context_.clock, context_.metrics),
         workers_("api", context_.workers, context_.queue_max) {
     for (const Route& route : routes()) {
       metrics_.try_emplace(&route,
@@ -206,11 +216,17 @@ class Api::Core {
   }
 
   // No waiter hands anything to the workers any more, which are destroyed first and finish what they have.
-  ~Core() { waiters_.stop(); }
+  ~Core() { stop(); }
 
   void handle(http::Request request, http::Responder responder);
-  void feed_changed() { waiters_.wake(); }
-  void stop() { waiters_.stop(); }
+  void feed_changed() {
+    waiters_.wake();
+    streams_.wake();
+  }
+  void stop() {
+    streams_.stop();
+    waiters_.stop();
+  }
 
  private:
   // One request on its way to its answer. Shared between whoever works on it now and the place that would refuse it.
@@ -251,11 +267,14 @@ class Api::Core {
     return exchange.is_fhir ? fhir_face::outcome_response(problem, exchange.request_id)
                             : render(problem, exchange.request_id);
   }
+  void watch_stream(const Call& call, StreamQuestion& question);
+  bool may_still(const Secret<std::string>& key, Scope scope);
   void keys_changed();
   void changed();
   FeedWaiters::Positions positions_of(const std::set<AppPractitionerId>& practitioners) const;
 
   const ApiContext context_;
+  Streams streams_;
   Service service_;
   std::map<const Route*, RouteMetrics> metrics_;  // not changed after the constructor
   RouteMetrics unrouted_;
@@ -263,6 +282,7 @@ class Api::Core {
   const Idempotency idempotency_;
   AuditTrail trail_;  // outlives those who record: its last rows are written, and their answers sent, when it ends
   FeedWaiters waiters_;
+  AcknowledgementGauges gauges_;
   runtime::Workers workers_;
 };
 
@@ -344,7 +364,7 @@ std::optional<Problem> Api::Core::take_apart(Exchange& exchange) const {
   if (reads_its_query(*exchange.route)) {
     call.query = query;
   } else {
-    auto parameters = Parameters::parse(query, exchange.route->query);
+    auto parameters = Parameters::parse(query, exchange.route->query, exchange.route->repeatable);
     if (!parameters) return std::move(parameters).error();
     call.parameters = std::move(*parameters);
   }
@@ -364,6 +384,9 @@ bool Api::Core::submit(const Shared& exchange) {
 
 void Api::Core::serve(const Shared& exchange) {
   name_objects(*exchange->route, exchange->call);
+  exchange->call.request_id = exchange->request_id;
+  exchange->call.peer = exchange->peer;
+  exchange->call.purpose = exchange->purpose;
   if (changes_something(*exchange->route) && exchange->route->scope != Scope::kOpen) {
     if (auto done = begin_change(*exchange)) return finish(exchange, std::move(*done));
   }
@@ -402,7 +425,9 @@ std::optional<http::Response> Api::Core::begin_change(Exchange& exchange) {
 
 void Api::Core::park(const Shared& exchange, Wait wait) {
   if (!exchange->deadline) exchange->deadline = std::chrono::steady_clock::now() + wait.patience;
-  FeedWaiters::Waiter waiter{std::move(wait.practitioner), wait.seen, wait.generation, *exchange->deadline,
+  FeedWaiters::Waiter waiter{{{std::move(wait.practitioner), wait.seen}},
+                             wait.generation,
+                             *exchange->deadline,
                              [this, exchange, empty = std::move(wait.empty)](FeedWaiters::Ended ended) mutable {
                                if (ended != FeedWaiters::Ended::kNews) return finish(exchange, std::move(empty));
                                if (!submit(exchange)) answer(*exchange, overloaded());
@@ -475,6 +500,40 @@ void Api::Core::answer(Exchange& exchange, http::Response response) {
   exchange.responder(std::move(response));
 }
 
+// P5: what a stream shows is on record before it is shown, batch by batch, under the request id that opened it. A key
+// that is revoked, expires or loses the scope ends its streams with the next look, at the latest with a heartbeat.
+void Api::Core::watch_stream(const Call& call, StreamQuestion& question) {
+  store::AuditRow row;
+  row.actor = call.caller.name;
+  row.action = "GET /v1/stream";
+  row.purpose = call.purpose;
+  row.peer = call.peer;
+  row.outcome = "streamed";
+  row.request_id = call.request_id;
+  question.record = [this, row](const std::vector<std::string>& orders, StreamQuestion::Then then) {
+    AuditTrail::Item item{.row = row};
+    Objects objects;
+    for (const std::string& order : orders) objects.add("orders", order);
+    item.row.objects = objects.names();
+    item.row.at = context_.clock.now();
+    item.done = [then = std::move(then)](const Result<void>& recorded) mutable { then(recorded.has_value()); };
+    if (!trail_.record(item)) item.done(fail("overloaded", "too much waits to be recorded"));
+  };
+  const auto key = bearer_key(call.headers);
+  if (!key || same_key(*key, context_.admin_key.reveal())) return;
+  question.still_allowed = [this, secret = Secret<std::string>(std::string(*key))] {
+    return may_still(secret, Scope::kReadResults);
+  };
+}
+
+bool Api::Core::may_still(const Secret<std::string>& key, Scope scope) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!keys_.is_fresh(now) && !keys_.reload(now)) return false;
+  const auto found = keys_.find(key.reveal(), context_.clock.now());
+  return found.standing == KeyRing::Standing::kGood &&
+         std::ranges::any_of(found.scopes, [&](Scope held) { return held == scope || held == Scope::kAdmin; });
+}
+
 // What a key may do is decided by what is in memory: it must be what is in the store before whoever changed it is told.
 void Api::Core::keys_changed() {
   if (const auto loaded = keys_.reload(std::chrono::steady_clock::now()); !loaded)
@@ -484,7 +543,7 @@ void Api::Core::keys_changed() {
 // What was connected or matched may have issued items, ended feeds, or left a backfill to do.
 void Api::Core::changed() {
   context_.sync.wake();
-  waiters_.wake();
+  feed_changed();
   if (context_.items_issued) context_.items_issued();
 }
 

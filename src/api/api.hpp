@@ -62,9 +62,11 @@ struct ApiContext {
   std::function<void()> items_issued = {};  // what was connected or matched may have issued items; must not block
   std::function<std::vector<ReadinessCheck>()> readiness = {};  // runs on an event loop: must not block
 
-  unsigned workers = 4;            // threads for what reads the store
-  std::size_t queue_max = 256;     // requests that wait for one of them; beyond: 503
-  std::size_t waiters_max = 1000;  // long polls that wait at the same time; beyond: 503
+  unsigned workers = 4;                                // threads for what reads the store
+  std::size_t queue_max = 256;                         // requests that wait for one of them; beyond: 503
+  std::size_t waiters_max = 1000;                      // long polls that wait at the same time; beyond: 503
+  std::size_t streams_max = 1000;                      // open at the same time; beyond: 503
+  std::chrono::milliseconds stream_heartbeat{15'000};  // a stream is never silent for longer
 };
 
 // All that the context refers to must outlive it. Stop the listener before it is destroyed.
@@ -79,7 +81,8 @@ class Api {
   // Feed items were issued: whoever waits for them is woken. Never blocks; from any thread.
   void feed_changed();
 
-  // Answers every long poll with an empty page, and does not let any more wait. What is in flight is still answered.
+  // Ends every stream, answers every long poll with an empty page, and does not let any more wait. What is in flight is
+  // still answered.
   void stop();
 
  private:

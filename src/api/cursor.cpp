@@ -76,6 +76,50 @@ std::optional<FeedCursor> parse_feed_cursor(std::string_view text) {
   return FeedCursor{std::string(epoch), std::string(practitioner), *position};
 }
 
+void StreamCursor::add(const AppPractitionerId& id, std::int64_t position) {
+  positions[short_hash(id.text())] = position;
+}
+
+std::optional<std::int64_t> StreamCursor::position_of(std::string_view feed_epoch, const AppPractitionerId& id,
+                                                      bool alone) const {
+  if (epoch != short_hash(feed_epoch)) return std::nullopt;
+  const auto found = positions.find(short_hash(id.text()));
+  if (found != positions.end() && (!one_feed || alone)) return found->second;
+  return one_feed ? std::nullopt : std::optional<std::int64_t>(0);
+}
+
+StreamCursor stream_cursor(std::string_view feed_epoch) {
+  return {.epoch = short_hash(feed_epoch), .positions = {}};
+}
+
+std::string format(const StreamCursor& cursor) {
+  std::string text = "s1." + cursor.epoch;
+  for (const auto& [practitioner, position] : cursor.positions) {
+    text.append(".").append(practitioner).append("-").append(std::to_string(position));
+  }
+  return text;
+}
+
+std::optional<StreamCursor> parse_stream_cursor(std::string_view text) {
+  if (auto one = parse_feed_cursor(text)) {
+    return StreamCursor{.epoch = one->epoch, .positions = {{one->practitioner, one->position}}, .one_feed = true};
+  }
+  if (text.size() > kStreamCursorBytesMax) return std::nullopt;
+  std::string_view rest = text;
+  if (take_part(rest) != "s1") return std::nullopt;
+  StreamCursor cursor{.epoch = std::string(take_part(rest)), .positions = {}};
+  if (!is_short_hash(cursor.epoch)) return std::nullopt;
+  while (!rest.empty()) {
+    const std::string_view place = take_part(rest);
+    const std::size_t dash = std::min(place.find('-'), place.size());
+    const auto position = number_of<std::int64_t>(place.substr(std::min(dash + 1, place.size())));
+    if (!is_short_hash(place.substr(0, dash)) || !position || *position < 0) return std::nullopt;
+    if (!cursor.positions.emplace(place.substr(0, dash), *position).second) return std::nullopt;
+  }
+  if (format(cursor) != text) return std::nullopt;
+  return cursor;
+}
+
 std::string format_event_cursor(Sequence record) {
   return "p1.e." + std::to_string(record.value);
 }
@@ -128,6 +172,19 @@ std::optional<store::ResultPlace> parse_result_cursor(std::string_view text) {
   const auto key = number_of<std::int64_t>(*place);
   if (!changed_at || !key) return std::nullopt;
   return store::ResultPlace{Timestamp{*changed_at}, store::TestKey{*key}};
+}
+
+std::string format_unacknowledged_cursor(const store::FeedPlace& place) {
+  return "p1.w." + std::to_string(place.practitioner.value) + "." + std::to_string(place.position);
+}
+
+std::optional<store::FeedPlace> parse_unacknowledged_cursor(std::string_view text) {
+  auto place = place_in(text, 'w');
+  if (!place || std::ranges::count(*place, '.') != 1) return std::nullopt;
+  const auto practitioner = number_of<std::int64_t>(take_part(*place));
+  const auto position = number_of<std::int64_t>(*place);
+  if (!practitioner || !position) return std::nullopt;
+  return store::FeedPlace{store::PractitionerKey{*practitioner}, *position};
 }
 
 std::string format_practitioner_cursor(const AppPractitionerId& id) {

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/ids.hpp"
 #include "base/sequence.hpp"
+#include "store/readers.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::api {
@@ -31,6 +33,24 @@ std::string format(const FeedCursor& cursor);
 // Nothing for any text that format() does not make.
 std::optional<FeedCursor> parse_feed_cursor(std::string_view text);
 
+// A place in several feeds: s1.<feed epoch>.<practitioner>-<position>.<practitioner>-<position> … A stream of one feed
+// gives out that feed's own cursors, which are read here too.
+inline constexpr std::size_t kStreamCursorBytesMax = 4096;
+struct StreamCursor {
+  std::string epoch;                              // as of FeedCursor
+  std::map<std::string, std::int64_t> positions;  // by the digits of the practitioner
+  bool one_feed = false;                          // it is a FeedCursor
+
+  void add(const AppPractitionerId& id, std::int64_t position);
+  // Where the practitioner's feed goes on: from its start if the cursor does not speak of it; nothing if it is no place
+  // in these feeds at all. `alone`: the stream has no other feed.
+  [[nodiscard]] std::optional<std::int64_t> position_of(std::string_view feed_epoch, const AppPractitionerId& id,
+                                                        bool alone) const;
+};
+StreamCursor stream_cursor(std::string_view feed_epoch);
+std::string format(const StreamCursor& cursor);
+std::optional<StreamCursor> parse_stream_cursor(std::string_view text);
+
 // The ends of pages. Each list has its own letter, so that a cursor of another list is refused rather than misread.
 std::string format_event_cursor(Sequence record);
 std::optional<Sequence> parse_event_cursor(std::string_view text);
@@ -44,6 +64,8 @@ std::string format_audit_cursor(std::int64_t seq);
 std::optional<std::int64_t> parse_audit_cursor(std::string_view text);
 std::string format_result_cursor(const store::ResultPlace& place);
 std::optional<store::ResultPlace> parse_result_cursor(std::string_view text);
+std::string format_unacknowledged_cursor(const store::FeedPlace& place);
+std::optional<store::FeedPlace> parse_unacknowledged_cursor(std::string_view text);
 std::string format_practitioner_cursor(const AppPractitionerId& id);
 std::optional<AppPractitionerId> parse_practitioner_cursor(std::string_view text);
 

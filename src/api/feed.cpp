@@ -1,9 +1,6 @@
 // /v1/feed: what a practitioner is told, item after item, without a gap (D5).
-#include <algorithm>
-#include <map>
-
 #include "api/cursor.hpp"
-#include "api/feed_item.hpp"
+#include "api/feed_page.hpp"
 #include "api/service.hpp"
 
 namespace resultsync::api {
@@ -14,18 +11,16 @@ constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
 
 struct FeedQuestion {
   AppPractitionerId practitioner;
-  std::optional<FeedCursor> after;
+  std::optional<std::string> after;     // a cursor …
+  std::optional<std::string> consumer;  // … or whose committed place it is
   std::size_t limit = 0;
   std::chrono::seconds wait{0};
 };
 
-struct FeedPage {
-  std::string epoch;
-  std::int64_t last_position = 0;  // of the practitioner
+struct Found {
+  FeedPage page;
   std::int64_t after = 0;
-  std::vector<store::FeedRow> rows;
-  std::map<Sequence, store::EventRow> events;
-  std::map<std::int64_t, std::vector<Sequence>> before;  // by position: what each result is laid against
+  std::int64_t last_position = 0;  // of the practitioner
 };
 
 Checked<FeedQuestion> read_question(const Parameters& parameters) {
@@ -36,15 +31,50 @@ Checked<FeedQuestion> read_question(const Parameters& parameters) {
   if (!limit) return std::unexpected(limit.error());
   const auto wait = parameters.whole_number("wait", kWaitSeconds);
   if (!wait) return std::unexpected(wait.error());
-  if (const auto after = parameters.text("after")) {
-    question.after = parse_feed_cursor(*after);
-    if (!question.after) return std::unexpected(bad_cursor());
+  question.after = parameters.text("after");
+  if (question.after && !parse_feed_cursor(*question.after)) return std::unexpected(bad_cursor());
+  question.consumer = parameters.text("consumer");
+  if (question.after && question.consumer) {
+    return std::unexpected(bad_parameter("after", "may not stand beside consumer, which has a place of its own"));
   }
   question.practitioner = AppPractitionerId(std::move(*practitioner));
   question.limit = static_cast<std::size_t>(*limit);
   question.wait = std::chrono::seconds(*wait);
   return question;
 }
+
+Checked<Found> load_page(const ApiContext& context, const FeedQuestion& question, store::Reach reach) {
+  const auto snapshot = context.views.snapshot();
+  const auto practitioner = connected_practitioner(*snapshot, question.practitioner, reach);
+  if (!practitioner) return std::unexpected(practitioner.error());
+
+  std::int64_t after = 0;
+  if (question.after || question.consumer) {
+    const auto position = question.after ? position_in(*snapshot, *practitioner, *question.after)
+                                         : committed_position(*snapshot, *practitioner, *question.consumer);
+    if (!position) return std::unexpected(position.error());
+    after = *position;
+  }
+  FeedPage page = FeedPage::load(*snapshot, *practitioner, after, question.limit, reach);
+  if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
+  return Found{std::move(page), after, practitioner->last_position};
+}
+
+http::Response page_response(const ApiContext& context, const Found& found) {
+  Bodies bodies(context.log);
+  const auto& rows = found.page.rows();
+  std::int64_t next = found.after;
+  JsonWriter json;
+  json.begin_object().key("items").begin_array();
+  for (std::size_t i = 0; i < rows.size() && json.text().size() <= kPageBytesMax; ++i) {
+    found.page.write_item(json, i, bodies);
+    next = rows[i].position;
+  }
+  json.end_array().member("next", found.page.cursor_after(next)).end_object();
+  return json_response(200, json);
+}
+
+}  // namespace
 
 // D5: a cursor that is no place in this feed is told so, never answered with silence.
 Problem cursor_gone() {
@@ -59,61 +89,15 @@ Problem cursor_gone() {
               "the same source, event_id and ordered_test_id."};
 }
 
-Checked<FeedPage> load_page(const ApiContext& context, const FeedQuestion& question, store::Reach reach) {
-  const auto snapshot = context.views.snapshot();
-  const auto practitioner = connected_practitioner(*snapshot, question.practitioner, reach);
-  if (!practitioner) return std::unexpected(practitioner.error());
-
-  FeedPage page;
-  page.epoch = snapshot->feed_epoch();
-  page.last_position = practitioner->last_position;
-  if (question.after) {
-    const bool is_here =
-        question.after->is_of(page.epoch, question.practitioner) && question.after->position <= page.last_position;
-    if (!is_here) return std::unexpected(cursor_gone());
-    page.after = question.after->position;
-  }
-  page.rows = snapshot->feed(practitioner->key, page.after, question.limit, reach);
-  for (const store::FeedRow& row : page.rows) {
-    if (page.events.contains(row.entry.notice.record)) continue;
-    if (auto event = snapshot->event_of_record(row.entry.notice.record))
-      page.events.emplace(row.entry.notice.record, std::move(*event));
-  }
-  KnownOrders orders;
-  for (const store::FeedRow& row : page.rows) page.before[row.position] = contents_before(*snapshot, row, orders);
-  if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
-  return page;
-}
-
-http::Response page_response(const ApiContext& context, const FeedQuestion& question, FeedPage page) {
-  Bodies bodies(context.log);
-  std::string next = format(feed_cursor(page.epoch, question.practitioner, page.after));
-  JsonWriter json;
-  json.begin_object().key("items").begin_array();
-  for (store::FeedRow& row : page.rows) {
-    next = format(feed_cursor(page.epoch, question.practitioner, row.position));
-    const store::EventRow& event = page.events[row.entry.notice.record];
-    std::vector<Sequence> before = std::move(page.before[row.position]);
-    write_feed_item(json, {std::move(row), event, next, std::move(before)}, question.practitioner, bodies);
-    if (json.text().size() > kPageBytesMax) break;
-  }
-  json.end_array().member("next", next).end_object();
-  return json_response(200, json);
-}
-
-}  // namespace
-
 Reply get_feed(Service& service, const Call& call) {
   const auto question = read_question(call.parameters);
   if (!question) return question.error();
   const std::uint64_t generation = service.feed_generation();
-  auto page = load_page(service.context, *question, call.caller.reach);
-  if (!page) return page.error();
-  if (!page->rows.empty() || question->wait.count() == 0)
-    return page_response(service.context, *question, std::move(*page));
-  const std::int64_t seen = page->last_position;
-  return Wait{question->practitioner, seen, generation, question->wait,
-              page_response(service.context, *question, std::move(*page))};
+  const auto found = load_page(service.context, *question, call.caller.reach);
+  if (!found) return found.error();
+  if (!found->page.rows().empty() || question->wait.count() == 0) return page_response(service.context, *found);
+  return Wait{question->practitioner, found->last_position, generation, question->wait,
+              page_response(service.context, *found)};
 }
 
 }  // namespace resultsync::api

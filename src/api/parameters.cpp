@@ -7,7 +7,8 @@
 
 namespace resultsync::api {
 
-Checked<Parameters> Parameters::parse(std::string_view query, std::span<const std::string_view> known) {
+Checked<Parameters> Parameters::parse(std::string_view query, std::span<const std::string_view> known,
+                                      std::span<const std::string_view> repeatable) {
   Parameters parameters;
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
@@ -26,6 +27,10 @@ Checked<Parameters> Parameters::parse(std::string_view query, std::span<const st
                   .title = "This route does not know one of the parameters of the URL; nothing was done."});
     }
     if (!value) return std::unexpected(bad_parameter(*name, "not percent-encoded UTF-8"));
+    if (std::ranges::find(repeatable, *name) != repeatable.end()) {
+      parameters.repeated_.emplace(std::move(*name), std::move(*value));
+      continue;
+    }
     if (!parameters.values_.try_emplace(*name, std::move(*value)).second) {
       return std::unexpected(bad_parameter(*name, "stands twice"));
     }
@@ -36,6 +41,13 @@ Checked<Parameters> Parameters::parse(std::string_view query, std::span<const st
 std::optional<std::string> Parameters::text(std::string_view name) const {
   const auto found = values_.find(name);
   return found == values_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<std::string> Parameters::texts(std::string_view name) const {
+  std::vector<std::string> all;
+  const auto [first, last] = repeated_.equal_range(name);
+  for (auto value = first; value != last; ++value) all.push_back(value->second);
+  return all;
 }
 
 Checked<std::string> Parameters::required_text(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/problem.hpp"
 #include "base/timestamp.hpp"
@@ -17,10 +18,14 @@ namespace resultsync::api {
 class Parameters {
  public:
   // `query` is what follows the `?`, still encoded. Problems: `unknown_parameter`, `bad_parameter`.
-  static Checked<Parameters> parse(std::string_view query, std::span<const std::string_view> known);
+  // Of the names that are known, those in `repeatable` may stand more than once.
+  static Checked<Parameters> parse(std::string_view query, std::span<const std::string_view> known,
+                                   std::span<const std::string_view> repeatable = {});
 
   // Nothing if it is absent.
   [[nodiscard]] std::optional<std::string> text(std::string_view name) const;
+  // Every value of a repeatable one, in their order.
+  [[nodiscard]] std::vector<std::string> texts(std::string_view name) const;
   // The same for one that must hold something.
   [[nodiscard]] Checked<std::string> required_text(std::string_view name) const;
 
@@ -36,6 +41,7 @@ class Parameters {
 
  private:
   std::map<std::string, std::string, std::less<>> values_;
+  std::multimap<std::string, std::string, std::less<>> repeated_;
 };
 
 inline constexpr Parameters::Range kLimit{.least = 1, .most = 1000, .usual = 100};

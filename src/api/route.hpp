@@ -68,6 +68,10 @@ struct Call {
   http::Headers headers;
   std::string body;
   mutable Objects objects = {};
+  // Of the audit row of its answer: for what goes on after the answer and records itself.
+  std::string request_id = {};
+  std::string peer = {};
+  std::string purpose = {};
 };
 
 // "Nothing yet": the request is parked, without a thread, until the practitioner's feed goes beyond `seen` or
@@ -88,16 +92,19 @@ inline constexpr std::string_view kAnyQuery = "*";
 
 class Route {
  public:
-  // `pattern` as in OpenAPI: "/v1/orders/{id}". `query` names every parameter that the route knows.
+  // `pattern` as in OpenAPI: "/v1/orders/{id}". `query` names every parameter that the route knows,
+  // `repeatable` those of them that may stand more than once.
   Route(std::string_view method, std::string_view pattern, Scope scope, RunsOn runs_on, Serve serve,
-        std::string_view summary, std::initializer_list<std::string_view> query = {})
+        std::string_view summary, std::initializer_list<std::string_view> query = {},
+        std::initializer_list<std::string_view> repeatable = {})
       : method(method),
         pattern(pattern),
         scope(scope),
         runs_on(runs_on),
         serve(serve),
         summary(summary),
-        query(query) {}
+        query(query),
+        repeatable(repeatable) {}
 
   std::string_view method;
   std::string_view pattern;
@@ -106,6 +113,7 @@ class Route {
   Serve serve;
   std::string_view summary;
   std::vector<std::string_view> query;
+  std::vector<std::string_view> repeatable;  // those of them that may stand more than once
 };
 
 // The table itself, in the order of the documentation.

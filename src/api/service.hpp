@@ -11,6 +11,7 @@
 #include "api/api.hpp"
 #include "api/problem.hpp"
 #include "api/route.hpp"
+#include "api/stream.hpp"
 #include "base/json_writer.hpp"
 #include "base/timestamp.hpp"
 #include "store/deliveries.hpp"
@@ -20,9 +21,12 @@ namespace resultsync::api {
 struct Service {
   const ApiContext& context;
   std::chrono::steady_clock::time_point started;
+  Streams& streams;
   std::function<std::uint64_t()> feed_generation;  // before a look at a feed that may end in a Wait
   std::function<void()> keys_changed;              // API keys changed: from now on they are what they are
-  std::function<void()> changed;                   // connections or matches changed: feeds and backfills may have work
+  // Gives a stream what it asks before it shows anything: the audit log, and whether its key is still good.
+  std::function<void(const Call&, StreamQuestion&)> watch_stream;
+  std::function<void()> changed;  // connections or matches changed: feeds and backfills may have work
 };
 
 // The event log as it arrived, for those who ask for raw bytes and those who decide by them.
@@ -56,6 +60,14 @@ http::Response job_reply(const store::Job& job, bool dry_run);
 Checked<store::PractitionerRow> connected_practitioner(store::ViewsSnapshot& snapshot, const AppPractitionerId& id,
                                                        store::Reach reach);
 
+// The position that a cursor of this practitioner's feed names. Problems: 400 `bad_cursor`, 410 `cursor_gone` (D5).
+Checked<std::int64_t> position_in(store::ViewsSnapshot& snapshot, const store::PractitionerRow& practitioner,
+                                  std::string_view cursor);
+Problem cursor_gone();
+// What a consumer of the feed has committed. Problem: 404 `unknown_consumer`.
+Checked<std::int64_t> committed_position(store::ViewsSnapshot& snapshot, const store::PractitionerRow& practitioner,
+                                         const std::string& consumer);
+
 // The event of this id, of `source` where one is given. Problems: 404 `unknown_event`, 409 `ambiguous_id` with the
 // sources.
 Checked<store::EventRow> named_event(store::ViewsSnapshot& snapshot, const std::string& id,
@@ -67,6 +79,14 @@ Reply get_practitioner(Service& service, const Call& call);
 Reply delete_practitioner(Service& service, const Call& call);
 Reply list_practitioners(Service& service, const Call& call);
 Reply get_feed(Service& service, const Call& call);
+Reply get_stream(Service& service, const Call& call);
+Reply put_consumer(Service& service, const Call& call);
+Reply get_consumer(Service& service, const Call& call);
+Reply list_consumers(Service& service, const Call& call);
+Reply delete_consumer(Service& service, const Call& call);
+Reply commit_consumer(Service& service, const Call& call);
+Reply acknowledge(Service& service, const Call& call);
+Reply list_unacknowledged(Service& service, const Call& call);
 Reply list_events(Service& service, const Call& call);
 Reply get_event(Service& service, const Call& call);
 Reply get_event_body(Service& service, const Call& call);

@@ -92,6 +92,8 @@ inline constexpr const char* kTestKey = "a-key-that-only-this-test-knows";
 struct HouseOptions {
   std::string directory = {};  // of the views; empty: in memory
   std::size_t waiters_max = 1000;
+  std::size_t streams_max = 1000;
+  std::chrono::milliseconds stream_heartbeat{15'000};
   std::size_t queue_max = 256;
   unsigned workers = 4;
   AuditTrailOptions audit = {};
@@ -126,7 +128,9 @@ class House {
                                             .readiness = options.readiness,
                                             .workers = options.workers,
                                             .queue_max = options.queue_max,
-                                            .waiters_max = options.waiters_max});
+                                            .waiters_max = options.waiters_max,
+                                            .streams_max = options.streams_max,
+                                            .stream_heartbeat = options.stream_heartbeat});
     sync_.on_feed([this] { api_->feed_changed(); });
     auto server = http::Server::start({}, [this](http::Request request, http::Responder responder) {
       api_->handle(std::move(request), std::move(responder));

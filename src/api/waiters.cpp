@@ -30,7 +30,7 @@ bool FeedWaiters::park(Waiter& waiter) {
     return true;
   }
   if (waiters_.size() >= waiters_max_) return false;
-  if (waiter.generation != generation_) look_ = true;
+  if (waiter.generation != generation_ && !waiter.feeds.empty()) look_ = true;
   const bool sooner = waiter.deadline < next_deadline_;
   next_deadline_ = std::min(next_deadline_, waiter.deadline);
   waiters_.push_back(std::move(waiter));
@@ -109,7 +109,9 @@ void FeedWaiters::wake_those_with_news() {
   std::set<AppPractitionerId> practitioners;
   {
     const std::lock_guard lock(mutex_);
-    for (const Waiter& waiter : waiters_) practitioners.insert(waiter.practitioner);
+    for (const Waiter& waiter : waiters_) {
+      for (const Feed& feed : waiter.feeds) practitioners.insert(feed.practitioner);
+    }
   }
   if (practitioners.empty()) return;
   const Positions positions = read_positions_(practitioners);
@@ -120,9 +122,12 @@ void FeedWaiters::wake_those_with_news() {
     for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
       const auto next = std::next(waiter);
       // Whoever was parked since is looked at in the next round: park() has seen to it if there is need.
-      const bool asked = practitioners.contains(waiter->practitioner);
-      const auto position = positions.find(waiter->practitioner);
-      if (asked && (position == positions.end() || position->second > waiter->seen)) {
+      const bool has_news = std::ranges::any_of(waiter->feeds, [&](const Feed& feed) {
+        const auto position = positions.find(feed.practitioner);
+        return practitioners.contains(feed.practitioner) &&
+               (position == positions.end() || position->second > feed.seen);
+      });
+      if (has_news) {
         woken.splice(woken.end(), waiters_, waiter);
       }
       waiter = next;

@@ -1,5 +1,5 @@
-// Long polls that wait for a feed to grow: parked here without a thread each, woken by a change of the feeds, by their
-// time, or by the end of the service. One thread serves all of them.
+// Long polls and streams that wait for feeds to grow: parked here without a thread each, woken by a change of the
+// feeds, by their time, or by the end of the service. One thread serves all of them.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "base/ids.hpp"
 #include "runtime/metrics.hpp"
@@ -22,9 +23,12 @@ class FeedWaiters {
   using Instant = std::chrono::steady_clock::time_point;
   enum class Ended { kNews, kTime, kStopped };
 
-  struct Waiter {
+  struct Feed {
     AppPractitionerId practitioner;
-    std::int64_t seen = 0;         // woken once the last position is beyond this
+    std::int64_t seen = 0;  // news is a last position beyond this
+  };
+  struct Waiter {
+    std::vector<Feed> feeds;       // woken by news of any of them, or if one is not connected any more
     std::uint64_t generation = 0;  // generation() from before `seen` was read
     Instant deadline;
     std::move_only_function<void(Ended)> ended;  // called once, without a lock held; must not block

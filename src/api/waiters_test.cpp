@@ -17,7 +17,9 @@ class WaitersTest : public testing::Test {
     position_ = position;
   }
   FeedWaiters::Waiter waiter(std::int64_t seen, std::chrono::milliseconds patience, std::promise<Ended>& ended) {
-    return {AppPractitionerId("anna"), seen, waiters_.generation(), std::chrono::steady_clock::now() + patience,
+    return {{{AppPractitionerId("anna"), seen}},
+            waiters_.generation(),
+            std::chrono::steady_clock::now() + patience,
             [&ended](Ended how) { ended.set_value(how); }};
   }
 
@@ -72,7 +74,7 @@ TEST_F(WaitersTest, news_between_the_look_and_the_parking_are_not_missed) {
 TEST_F(WaitersTest, one_who_is_no_longer_connected_is_woken) {
   std::promise<Ended> ended;
   auto parked = waiter(5, 1min, ended);
-  parked.practitioner = AppPractitionerId("gone");
+  parked.feeds.front().practitioner = AppPractitionerId("gone");
   ASSERT_TRUE(waiters_.park(parked));
   waiters_.wake();
   EXPECT_EQ(ended.get_future().get(), Ended::kNews);

@@ -9,6 +9,7 @@
 #include "store/sql/database.hpp"
 #include "store/sql/deliveries.hpp"
 #include "store/sql/network.hpp"
+#include "store/sql/readers.hpp"
 #include "store/sql/results.hpp"
 #include "store/views.hpp"
 
@@ -57,6 +58,7 @@ class Session : public ViewsSnapshot {
   AccessReads& access() override { return access_; }
   AuditReads& audit() override { return audit_; }
   DeliveryReads& deliveries() override { return deliveries_; }
+  ReaderReads& readers() override { return readers_; }
 
   NetworkReads& network() override { return network_; }
 
@@ -77,6 +79,7 @@ class Session : public ViewsSnapshot {
   SqlAccessReads access_{database_};
   SqlAuditReads audit_{database_};
   SqlDeliveryReads deliveries_{database_};
+  SqlReaderReads readers_{database_};
 
   SqlNetworkReads network_{database_};
   SqlResultReads results_{database_};
@@ -121,6 +124,7 @@ class WriterSession : public ViewsTransaction {
   AccessWrites& access() override { return access_; }
   AuditWrites& audit() override { return audit_; }
   DeliveryWrites& deliveries() override { return deliveries_; }
+  ReaderWrites& readers() override { return readers_; }
 
  protected:
   void finish();  // writes what was gathered: the practitioners' last positions
@@ -134,6 +138,7 @@ class WriterSession : public ViewsTransaction {
   SqlAccessWrites access_{database_};
   SqlAuditWrites audit_{database_};
   SqlDeliveryWrites deliveries_{database_};
+  SqlReaderWrites readers_{database_};
   SqlNetworkWrites network_{database_};
   SqlResultWrites results_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.

@@ -1,1 +1,3 @@
--- Consumers, acknowledgements and reviews.
+DROP TABLE acknowledged_items;
+DROP TABLE acknowledged;
+DROP TABLE consumers;

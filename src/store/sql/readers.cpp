@@ -1,0 +1,149 @@
+#include "store/sql/readers.hpp"
+
+#include <algorithm>
+
+namespace resultsync::store::sql {
+namespace {
+
+ConsumerRow consumer_row(const Query& query) {
+  return {query.text(0), query.integer(1), Timestamp{query.integer(2)}, Timestamp{query.integer(3)}};
+}
+
+std::int64_t through_of(Database& database, PractitionerKey practitioner) {
+  Query query(database, "SELECT through FROM acknowledged WHERE practitioner_key = ?1", practitioner.value);
+  return query.next() ? query.integer(0) : 0;
+}
+
+}  // namespace
+
+std::optional<ConsumerRow> SqlReaderReads::consumer(PractitionerKey practitioner, const std::string& name) {
+  Query query(database_,
+              "SELECT name, position, created_at, committed_at FROM consumers WHERE practitioner_key = ?1 AND name = "
+              "?2",
+              practitioner.value, name);
+  if (!query.next()) return std::nullopt;
+  return consumer_row(query);
+}
+
+std::vector<ConsumerRow> SqlReaderReads::consumers(PractitionerKey practitioner) {
+  std::vector<ConsumerRow> consumers;
+  Query query(database_,
+              "SELECT name, position, created_at, committed_at FROM consumers WHERE practitioner_key = ?1 ORDER BY "
+              "name",
+              practitioner.value);
+  while (query.next()) consumers.push_back(consumer_row(query));
+  return consumers;
+}
+
+std::int64_t SqlReaderReads::acknowledged_through(PractitionerKey practitioner) {
+  return through_of(database_, practitioner);
+}
+
+// From the practitioners, so that each one's feed is entered behind what was acknowledged.
+std::vector<UnacknowledgedRow> SqlReaderReads::unacknowledged(const UnacknowledgedFilter& filter, FeedPlace after,
+                                                              std::size_t limit, Reach reach) {
+  std::vector<UnacknowledgedRow> rows;
+  Query query(
+      database_,
+      "SELECT p.practitioner_key, p.app_id, f.position, e.kind, o.source, o.order_id, e.test_id, e.version, "
+      "f.issued_at "
+      "FROM practitioners p LEFT JOIN acknowledged a ON a.practitioner_key = p.practitioner_key "
+      "JOIN feed f ON f.practitioner_key = p.practitioner_key AND f.position > COALESCE(a.through, 0) "
+      "JOIN entries e ON e.entry_key = f.entry_key JOIN orders o ON o.order_key = e.order_key "
+      "JOIN connections c ON c.connection_key = f.connection_key "
+      "WHERE (?1 = 0 OR p.practitioner_key = ?1) AND f.issued_at <= ?2 "
+      "AND (p.practitioner_key > ?3 OR (p.practitioner_key = ?3 AND f.position > ?4)) "
+      "AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
+      "AND NOT EXISTS (SELECT 1 FROM acknowledged_items i WHERE i.practitioner_key = f.practitioner_key AND "
+      "i.position = f.position) "
+      "AND (?6 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?6 AND v.source = o.source AND "
+      "v.clinic_id = o.clinic_id)) "
+      "AND (?6 = 0 OR EXISTS (SELECT 1 FROM visible_practitioners w WHERE w.reach = ?6 AND w.practitioner_key = "
+      "p.practitioner_key)) "
+      "ORDER BY p.practitioner_key, f.position LIMIT ?5",
+      filter.practitioner ? filter.practitioner->value : std::int64_t{0}, filter.issued_until.microseconds,
+      after.practitioner.value, after.position, limit, reach.value);
+  while (query.next()) {
+    UnacknowledgedRow row;
+    row.practitioner_key = PractitionerKey{query.integer(0)};
+    row.practitioner = AppPractitionerId(query.text(1));
+    row.position = query.integer(2);
+    row.is_result = query.text(3) == "result";
+    row.source = SourceId(query.text(4));
+    row.order = OrderId(query.text(5));
+    row.test = OrderedTestId(query.text(6));
+    row.version = query.integer(7);
+    row.issued_at = Timestamp{query.integer(8)};
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+UnacknowledgedTotals SqlReaderReads::unacknowledged_totals() {
+  UnacknowledgedTotals totals;
+  Query query(database_,
+              "SELECT count(*), min(f.issued_at) FROM acknowledged a "
+              "JOIN feed f ON f.practitioner_key = a.practitioner_key AND f.position > a.through "
+              "JOIN entries e ON e.entry_key = f.entry_key JOIN orders o ON o.order_key = e.order_key "
+              "JOIN connections c ON c.connection_key = f.connection_key "
+              "WHERE c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
+              "AND NOT EXISTS (SELECT 1 FROM acknowledged_items i WHERE i.practitioner_key = f.practitioner_key AND "
+              "i.position = f.position)");
+  if (!query.next()) return totals;
+  totals.items = query.integer(0);
+  if (!query.is_null(1)) totals.oldest_issued_at = Timestamp{query.integer(1)};
+  return totals;
+}
+
+void SqlReaderWrites::save_consumer(PractitionerKey practitioner, const ConsumerRow& consumer) {
+  Query(database_,
+        "INSERT INTO consumers (practitioner_key, name, position, created_at, committed_at) VALUES (?1, ?2, ?3, ?4, "
+        "?5) ON CONFLICT (practitioner_key, name) DO UPDATE SET position = excluded.position, committed_at = "
+        "excluded.committed_at",
+        practitioner.value, consumer.name, consumer.position, consumer.created_at.microseconds,
+        consumer.committed_at.microseconds)
+      .run();
+}
+
+void SqlReaderWrites::forget_consumer(PractitionerKey practitioner, const std::string& name) {
+  Query(database_, "DELETE FROM consumers WHERE practitioner_key = ?1 AND name = ?2", practitioner.value, name).run();
+}
+
+void SqlReaderWrites::acknowledge_through(PractitionerKey practitioner, std::int64_t position, Timestamp now) {
+  set_through(practitioner, std::max(position, through_of(database_, practitioner)), now);
+}
+
+void SqlReaderWrites::acknowledge(PractitionerKey practitioner, const std::vector<std::int64_t>& positions,
+                                  Timestamp now) {
+  const std::int64_t through = through_of(database_, practitioner);
+  for (const std::int64_t position : positions) {
+    if (position <= through) continue;
+    Query(database_,
+          "INSERT INTO acknowledged_items (practitioner_key, position, acknowledged_at) VALUES (?1, ?2, ?3) ON "
+          "CONFLICT DO NOTHING",
+          practitioner.value, position, now.microseconds)
+        .run();
+  }
+  set_through(practitioner, through, now);
+}
+
+// Items that follow `through` without a gap become a part of it.
+void SqlReaderWrites::set_through(PractitionerKey practitioner, std::int64_t through, Timestamp now) {
+  {
+    Query query(database_,
+                "SELECT position FROM acknowledged_items WHERE practitioner_key = ?1 AND position > ?2 ORDER BY "
+                "position",
+                practitioner.value, through);
+    while (query.next() && query.integer(0) == through + 1) ++through;
+  }
+  Query(database_,
+        "INSERT INTO acknowledged (practitioner_key, through, updated_at) VALUES (?1, ?2, ?3) ON CONFLICT "
+        "(practitioner_key) DO UPDATE SET through = excluded.through, updated_at = excluded.updated_at",
+        practitioner.value, through, now.microseconds)
+      .run();
+  Query(database_, "DELETE FROM acknowledged_items WHERE practitioner_key = ?1 AND position <= ?2", practitioner.value,
+        through)
+      .run();
+}
+
+}  // namespace resultsync::store::sql
