@@ -72,6 +72,12 @@ void ServerOptions::declare(Options& options) {
                .help = "Private listener of the server; default: that of the data directory",
                .target = &server,
                .environment = "RESULTSYNC_SERVER_URL"});
+  options.add({.names = "--ca-file",
+               .value = "FILE",
+               .help = "Certificates to verify an https server with; default: the system's",
+               .target = &ca_file,
+               .environment = "RESULTSYNC_CA_FILE",
+               .names_file = true});
   options.add({.names = "--key-file",
                .value = "FILE",
                .help = "File with the admin key; default: admin.key in the data directory",
@@ -94,6 +100,7 @@ Result<ApiClient> ApiClient::find(const ServerOptions& options) {
   const auto data_dir = options.resolved_data_dir();
   if (!data_dir) return std::unexpected(data_dir.error());
   ApiClient client;
+  client.ca_file_ = options.ca_file.value_or("");
   client.key_file_ = options.key_file.value_or(admin_key_path(*data_dir));
   if (options.server) {
     client.base_ = *options.server;
@@ -101,7 +108,7 @@ Result<ApiClient> ApiClient::find(const ServerOptions& options) {
   } else {
     const auto file = read_server_file(*data_dir);
     if (!file) return std::unexpected(file.error());
-    client.base_ = "http://" + reachable(file->private_address);
+    client.base_ = file->private_url();
   }
   auto key = runtime::read_file(client.key_file_, 4096);
   if (!key) {
@@ -122,6 +129,7 @@ Result<std::string> ApiClient::send(std::string method, const std::string& targe
   request.headers.push_back({"Authorization", "Bearer " + key_.reveal()});
   if (!body.empty()) request.headers.push_back({"Content-Type", "application/json"});
   request.body = std::move(body);
+  request.ca_file = ca_file_;
   request.timeout = std::chrono::seconds(90);  // longer than the longest long poll
   auto response = http::send(request);
   if (!response && response.error().code == "connect_failed") {

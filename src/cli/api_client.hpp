@@ -19,6 +19,7 @@ struct ServerOptions {
   std::optional<std::string> config;
   std::optional<std::string> server;
   std::optional<std::string> key_file;
+  std::optional<std::string> ca_file;
 
   void declare(Options& options);
   void declare_data_dir(Options& options);  // only --data-dir and --config, for commands that read the store itself
@@ -41,8 +42,9 @@ class ApiClient {
   [[nodiscard]] const std::string& base_url() const { return base_; }
 
  private:
-  std::string base_;  // "http://127.0.0.1:8081"
+  std::string base_;  // "http://127.0.0.1:8081", "https://results.example:8443"
   std::string key_file_;
+  std::string ca_file_;
   Secret<std::string> key_;
 };
 

@@ -390,6 +390,25 @@ class Loader {
     return value;
   }
 
+  // A certificate and its key: both, or none of them.
+  std::optional<http::TlsFiles> tls_files(const std::string& start) {
+    const auto given = [&](const std::string& key) {
+      const Raw raw = take(key);
+      const auto* value = std::get_if<std::string>(&raw.value);
+      return value == nullptr || !value->empty();
+    };
+    const bool has_certificate = given(start + "_certificate");
+    const bool has_key = given(start + "_key");
+    if (!has_certificate && !has_key) return std::nullopt;
+    if (has_certificate != has_key) {
+      problem(take(start + (has_key ? "_key" : "_certificate")).origin,
+              fmt::format("{}_certificate and {}_key belong together, and one is missing", start, start),
+              "name both files, or neither to listen without TLS");
+      return std::nullopt;
+    }
+    return http::TlsFiles{.certificate = path(start + "_certificate"), .key = path(start + "_key")};
+  }
+
   // ---- the whole
 
   void build() {
@@ -400,13 +419,15 @@ class Loader {
     config.data_dir = path("server.data_dir");
     config.threads = number("server.threads");
     build_store(config);
-    if (!is_loopback(config.private_address) && !config.allow_remote_without_tls) {
+    config.public_tls = tls_files("server.public_tls");
+    config.private_tls = tls_files("server.private_tls");
+    if (!is_loopback(config.private_address) && !config.private_tls && !config.allow_remote_without_tls) {
       problem(take("server.private").origin,
               fmt::format("server.private = \"{}\" can be reached from other machines, and speaks no TLS",
                           config.private_address),
-              "listen on 127.0.0.1 or [::1] behind a proxy that speaks TLS, or set server.allow_remote_without_tls = "
-              "true if the network "
-              "between is yours alone");
+              "give it a certificate (server.private_tls_certificate and _key), listen on 127.0.0.1 or [::1] behind a "
+              "proxy that speaks TLS, or set server.allow_remote_without_tls = true if the network between is yours "
+              "alone");
     }
     if (config.public_address == config.private_address && !config.public_address.ends_with(":0")) {
       problem(take("server.private").origin, "server.public and server.private are the same address",

@@ -22,6 +22,7 @@
 #include "base/result.hpp"
 #include "cli/setting_kinds.hpp"
 #include "delivery/delivery.hpp"
+#include "http/server.hpp"
 #include "network/settings.hpp"
 #include "runtime/log.hpp"
 #include "store/postgres/database.hpp"
@@ -46,6 +47,8 @@ struct Config {
   std::string public_address;
   std::string private_address;
   bool allow_remote_without_tls = false;
+  std::optional<http::TlsFiles> public_tls;
+  std::optional<http::TlsFiles> private_tls;
   std::string data_dir;                                     // absolute
   std::optional<store::postgres::ConnectOptions> postgres;  // the store that was chosen; none: embedded in data_dir
   bool store_standby = false;                               // a commit must be on a standby too

@@ -24,6 +24,7 @@ ExitCode exit_code_of(const Error& error) {
       {"connect_failed", ExitCode::kUnavailable},
       {"timeout", ExitCode::kUnavailable},
       {"connection_lost", ExitCode::kUnavailable},
+      {"tls_failed", ExitCode::kUnavailable},
       {"verification_failed", ExitCode::kVerificationFailed},
       {"corrupt_record", ExitCode::kVerificationFailed},
       {"missing_segment", ExitCode::kVerificationFailed},
@@ -31,6 +32,8 @@ ExitCode exit_code_of(const Error& error) {
       {"store_failed", ExitCode::kStoreFailure},
       {"bad_config", ExitCode::kConfig},
       {"no_secrets", ExitCode::kConfig},
+      {"bad_certificate", ExitCode::kConfig},
+      {"bad_ca_file", ExitCode::kConfig},
   };
   const auto* row = std::ranges::find(kRows, error.code, &Row::code);
   return row == std::ranges::end(kRows) ? ExitCode::kFailure : row->exit;

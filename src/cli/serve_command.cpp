@@ -47,19 +47,22 @@ namespace {
 constexpr std::chrono::milliseconds kPublicPatience{6'000};
 constexpr std::chrono::milliseconds kPrivatePatience{2'000};
 constexpr std::chrono::milliseconds kDeliveryPatience{1'500};
+constexpr int kLookEveryMs = 5'000;  // for certificates that have changed
 
 // Where signals and the failure of the store arrive: one place to wait, for the main thread.
 class Ending {
  public:
   enum class Why { kSignal, kStoreFailed };
 
-  // Takes SIGTERM and SIGINT away from all threads that are started after it.
-  static Result<std::unique_ptr<Ending>> prepare() {
+  enum class Hangup { kEnds, kLooks };  // kLooks: there are certificates to look after
+  // Takes SIGTERM and SIGINT (and SIGHUP, if it is no end) away from all threads that are started after it.
+  static Result<std::unique_ptr<Ending>> prepare(Hangup hangup) {
     auto ending = std::unique_ptr<Ending>(new Ending);
     sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGTERM);
     ::sigaddset(&signals, SIGINT);
+    if (hangup == Hangup::kLooks) ::sigaddset(&signals, SIGHUP);
     if (::pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return fail("io_error", "signals cannot be blocked");
     const int signal_descriptor = ::signalfd(-1, &signals, SFD_CLOEXEC);
     const int failure_descriptor = ::eventfd(0, EFD_CLOEXEC);
@@ -70,15 +73,19 @@ class Ending {
     return ending;
   }
 
-  Why wait() {
+  // Meanwhile calls `look` from time to time, and at once on SIGHUP.
+  Why wait(const std::function<void()>& look) {
     pollfd watched[] = {{signals_.descriptor(), POLLIN, 0}, {failure_.descriptor(), POLLIN, 0}};
     while (true) {
-      if (::poll(watched, 2, -1) < 0) continue;  // EINTR
+      const int ready = ::poll(watched, 2, kLookEveryMs);
+      if (ready < 0) continue;  // EINTR
+      if (ready == 0) look();
       if (watched[1].revents != 0) return Why::kStoreFailed;
       if (watched[0].revents != 0) {
         signalfd_siginfo info{};
         [[maybe_unused]] const auto got = ::read(signals_.descriptor(), &info, sizeof info);
-        return Why::kSignal;
+        if (info.ssi_signo != SIGHUP) return Why::kSignal;
+        look();
       }
     }
   }
@@ -143,6 +150,7 @@ sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
 http::ServerOptions public_options(const Config& config) {
   http::ServerOptions options;
   options.address = config.public_address;
+  options.tls = config.public_tls;
   options.threads = static_cast<unsigned>(config.threads);
   options.head_bytes_max = config.limits.head_bytes;
   options.body_bytes_max = config.limits.body_bytes;
@@ -155,16 +163,55 @@ http::ServerOptions public_options(const Config& config) {
 http::ServerOptions private_options(const Config& config) {
   http::ServerOptions options;
   options.address = config.private_address;
+  options.tls = config.private_tls;
   options.threads = 1;
   options.body_bytes_max = std::size_t{1} << 20U;
   options.connections_max = 4'000;
   return options;
 }
 
+// The files of one listener's certificate, as they were when they were last read.
+class WatchedCertificate {
+ public:
+  explicit WatchedCertificate(std::optional<http::TlsFiles> files) : files_(std::move(files)), seen_(stamp()) {}
+
+  void look(http::Server& server, std::string_view listener) {
+    const std::string now = stamp();
+    if (now == seen_) return;
+    seen_ = now;
+    if (const auto reloaded = server.reload_tls(); !reloaded) {
+      runtime::log::error(
+          "tls.certificate_refused",
+          {{"listener", listener}, {"message", reloaded.error().message}, {"cause", reloaded.error().cause}});
+      return;
+    }
+    runtime::log::info("tls.certificate_read", {{"listener", listener}});
+  }
+
+ private:
+  [[nodiscard]] std::string stamp() const {
+    std::string stamps;
+    if (!files_) return stamps;
+    for (const std::string& file : {files_->certificate, files_->key}) {
+      struct stat status{};
+      if (::stat(file.c_str(), &status) != 0) continue;
+      stamps +=
+          fmt::format("{}.{}.{}.{} ", status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    }
+    return stamps;
+  }
+
+  const std::optional<http::TlsFiles> files_;
+  std::string seen_;
+};
+
 // Everything that runs, in the order in which it is opened; destroyed the other way round.
 class House {
  public:
-  explicit House(Config config) : config_(std::move(config)) {}
+  explicit House(Config config)
+      : config_(std::move(config)),
+        public_certificate_(config_.public_tls),
+        private_certificate_(config_.private_tls) {}
 
   Result<void> open(Ending& ending) {
     if (auto made = runtime::make_directories(config_.data_dir, 0700); !made) return made;
@@ -227,7 +274,15 @@ class House {
     return {.pid = ::getpid(),
             .public_address = public_->address(),
             .private_address = private_->address(),
-            .config_file = config_.file};
+            .config_file = config_.file,
+            .public_tls = config_.public_tls.has_value(),
+            .private_tls = config_.private_tls.has_value()};
+  }
+  // Certificates whose files have changed are shown to new connections; what cannot be used is told, and changes
+  // nothing.
+  void look_for_certificates() {
+    public_certificate_.look(*public_, "public");
+    private_certificate_.look(*private_, "private");
   }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] Sequence records() const { return log_->end(); }
@@ -342,6 +397,8 @@ class House {
   }
 
   const Config config_;
+  WatchedCertificate public_certificate_;
+  WatchedCertificate private_certificate_;
   runtime::SystemClock clock_;
   runtime::Metrics metrics_;
   std::atomic<bool> ready_ = false;
@@ -384,7 +441,8 @@ class Serve final : public Command {
     }
     harden_process();
     runtime::log::set_level(loaded.config.log_level);
-    auto ending = Ending::prepare();
+    const bool speaks_tls = loaded.config.public_tls || loaded.config.private_tls;
+    auto ending = Ending::prepare(speaks_tls ? Ending::Hangup::kLooks : Ending::Hangup::kEnds);
     if (!ending) return terminal.complain(ending.error());
     return serve(terminal, std::move(loaded.config), **ending);
   }
@@ -400,7 +458,7 @@ class Serve final : public Command {
       return code;
     }
     announce(terminal, house);
-    if (ending.wait() == Ending::Why::kStoreFailed) {
+    if (ending.wait([&house] { house.look_for_certificates(); }) == Ending::Why::kStoreFailed) {
       // Nothing is closed in order: a flush after a failed one would pretend to have worked.
       ::_exit(static_cast<int>(ExitCode::kStoreFailure));
     }
@@ -423,9 +481,10 @@ class Serve final : public Command {
       paths +=
           (paths.empty() ? "" : ", ") + (source.paths.empty() ? "/webhooks/" + source.id.text() : source.paths.front());
     }
-    terminal.talk() << terminal.on_talk(Paint::kGreen, "Ready.") << " Webhooks at http://" << addresses.public_address
-                    << paths << ", API at http://" << addresses.private_address << ", key in "
-                    << admin_key_path(house.config().data_dir) << '\n';
+    terminal.talk() << terminal.on_talk(Paint::kGreen, "Ready.") << " Webhooks at "
+                    << (addresses.public_tls ? "https://" : "http://") << addresses.public_address << paths
+                    << ", API at " << (addresses.private_tls ? "https://" : "http://") << addresses.private_address
+                    << ", key in " << admin_key_path(house.config().data_dir) << '\n';
     terminal.talk().flush();
   }
 

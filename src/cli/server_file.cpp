@@ -28,6 +28,8 @@ Result<void> write_server_file(const std::string& data_dir, const ServerFile& fi
       .member("public", file.public_address)
       .member("private", file.private_address)
       .member("config", file.config_file)
+      .member("public_tls", file.public_tls)
+      .member("private_tls", file.private_tls)
       .end_object();
   return runtime::write_file_durably(server_file_path(data_dir), json.text() + "\n");
 }
@@ -49,11 +51,20 @@ Result<ServerFile> read_server_file(const std::string& data_dir) {
   file.public_address = shown(document->root(), {"public"});
   file.private_address = shown(document->root(), {"private"});
   file.config_file = shown(document->root(), {"config"});
+  file.public_tls = shown(document->root(), {"public_tls"}) == "true";
+  file.private_tls = shown(document->root(), {"private_tls"}) == "true";
   if (file.pid > 0 && ::kill(static_cast<pid_t>(file.pid), 0) != 0 && errno == ESRCH) {
     return fail("no_server", fmt::format("the server of {} (process {}) is not running any more", data_dir, file.pid),
                 fmt::format("start it again with: resultsync serve --config {}", file.config_file));
   }
   return file;
+}
+
+std::string ServerFile::public_url() const {
+  return (public_tls ? "https://" : "http://") + reachable(public_address);
+}
+std::string ServerFile::private_url() const {
+  return (private_tls ? "https://" : "http://") + reachable(private_address);
 }
 
 void remove_server_file(const std::string& data_dir) {

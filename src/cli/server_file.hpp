@@ -13,7 +13,13 @@ struct ServerFile {
   std::int64_t pid = 0;
   std::string public_address;  // "127.0.0.1:8080", with the real port
   std::string private_address;
-  std::string config_file;  // absolute
+  std::string config_file;   // absolute
+  bool public_tls = false;   // the public listener speaks TLS
+  bool private_tls = false;  // the private one does
+
+  // Where a client on this machine reaches them: "http://127.0.0.1:8080".
+  [[nodiscard]] std::string public_url() const;
+  [[nodiscard]] std::string private_url() const;
 };
 
 std::string server_file_path(const std::string& data_dir);

@@ -151,7 +151,7 @@ class Trigger final : public Command {
           describe(loaded.problems));
     }
     const std::string path = source->paths.empty() ? "/webhooks/" + source->id.text() : source->paths.front();
-    Where where{url_.value_or("http://" + reachable(running->public_address) + path), {source->scheme, source->keys}};
+    Where where{url_.value_or(running->public_url() + path), {source->scheme, source->keys}};
     if (signing_.secret_files.empty()) {
       if (source->keys.all().empty())
         return fail("no_secrets", "the server's secret cannot be read", describe(loaded.problems));

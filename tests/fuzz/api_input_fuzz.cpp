@@ -29,6 +29,10 @@ void read_cursors(std::string_view text) {
     require(format_unmatched_cursor(*place) == text, "an unmatched cursor has one form");
   if (const auto place = parse_order_cursor(text))
     require(format_order_cursor(*place) == text, "an order cursor has one form");
+  if (const auto cursor = parse_stream_cursor(text); cursor && !cursor->one_feed)
+    require(format(*cursor) == text, "a stream cursor has one form");
+  if (const auto place = parse_unacknowledged_cursor(text))
+    require(format_unacknowledged_cursor(*place) == text, "an unacknowledged cursor has one form");
   if (const auto id = parse_practitioner_cursor(text))
     require(format_practitioner_cursor(*id) == text, "a practitioner cursor has one form");
 }
