@@ -3,6 +3,7 @@
 #include "api/cursor.hpp"
 
 namespace resultsync::api {
+
 FeedPage FeedPage::load(store::ViewsSnapshot& snapshot, const store::PractitionerRow& practitioner, std::int64_t after,
                         std::size_t limit, store::Reach reach) {
   FeedPage page;

@@ -112,6 +112,9 @@ std::string event_id(const StreamQuestion& question) {
 }  // namespace
 
 Reply get_stream(Service& service, const Call& call) {
+  for (const std::string& practitioner : call.parameters.texts("practitioner")) {
+    call.objects.add("practitioner", practitioner);
+  }
   auto question = read_question(service, call);
   if (!question) return question.error();
   if (service.watch_stream) service.watch_stream(call, *question);
