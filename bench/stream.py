@@ -53,14 +53,15 @@ def write(house, start, rate, count, first, step, out):
 
 
 def read(house, count, out):
-    """(number, seen at) in the order of the stream."""
+    """(number, seen at, seconds since it was issued to the feed) in the order of the stream."""
     from sse import Stream  # noqa: PLC0415
 
     stream = Stream(house.addresses["private"], "/v1/stream?practitioner=anna", (house.data / "admin.key").read_text(), timeout=60)
     out.put(stream.status)
     seen = []
     for _, _, item in stream:
-        seen.append((int(item["event_id"].removeprefix("evt_")), time.monotonic()))
+        issued = datetime.datetime.fromisoformat(item["issued_at"].replace("Z", "+00:00")).timestamp()
+        seen.append((int(item["event_id"].removeprefix("evt_")), time.monotonic(), time.time() - issued))
         if len(seen) == count:
             break
     stream.close()
@@ -69,6 +70,10 @@ def read(house, count, out):
 
 def quantile(sorted_values, share):
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
+
+
+def quantiles(sorted_values):
+    return {name: round(quantile(sorted_values, share), 2) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))}
 
 
 def main() -> int:
@@ -102,9 +107,10 @@ def main() -> int:
         lasted = max(acknowledged.values()) - start
         seen = read_out.get(timeout=120)
         feed = [int(item["event_id"].removeprefix("evt_")) for item in house.feed("anna")]
-        assert [number for number, _ in seen] == feed, "the stream is not the feed"
+        assert [number for number, _, _ in seen] == feed, "the stream is not the feed"
         assert sorted(feed) == sorted(acknowledged), "what was acknowledged is not what was seen"
-        late = sorted(max(0.0, (at - acknowledged[number]) * 1000) for number, at in seen)
+        late = sorted(max(0.0, (at - acknowledged[number]) * 1000) for number, at, _ in seen)
+        streaming = sorted(max(0.0, since * 1000) for _, _, since in seen)
     finally:
         house.remove()
 
@@ -114,7 +120,8 @@ def main() -> int:
         "events": count,
         "asked_per_second": rate,
         "acknowledged_per_second": round(count / lasted),
-        "ms": {name: round(quantile(late, share), 2) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))},
+        "ms": quantiles(late),
+        "ms_since_issued": quantiles(streaming),  # the rest of sync's transaction, the audit row and the stream
     }
     print(json.dumps(report, indent=1))
     if not arguments.quick:
