@@ -383,8 +383,8 @@ class House {
         });
     if (!public_listener) return listener_error("server.public", public_listener.error());
     public_ = std::move(*public_listener);
-    network_->connect().set_public_url(config_.network.public_url.empty() ? "http://" + public_->address()
-                                                                          : config_.network.public_url);
+    const std::string usual = (config_.public_tls ? "https://" : "http://") + public_->address();
+    network_->connect().set_public_url(config_.network.public_url.empty() ? usual : config_.network.public_url);
     if (auto written = write_server_file(config_.data_dir, addresses()); !written) return written;
     ready_ = true;
     return {};

@@ -16,7 +16,8 @@ constexpr SettingKind kKinds[] = {
     {"server.allow_remote_without_tls", Form::kBoolean, "false",
      "let the private listener be reached from other machines although it speaks no TLS"},
     {"server.public_url", Form::kText, "",
-     "how browsers reach the public listener: `https://hooks.example.com`; default: `http://` and its address"},
+     "how browsers reach the public listener: `https://hooks.example.com`; default: `http://` (`https://` with a "
+     "certificate) and its address"},
     {"server.public_tls_certificate", Form::kPath, "",
      "PEM file of the public listener's certificate and its chain; it speaks TLS then. Read again when it changes"},
     {"server.public_tls_key", Form::kPath, "", "PEM file of that certificate's private key"},
