@@ -390,12 +390,12 @@ std::string control_page(Network& network) {
   std::string text = "<h1>Control</h1>" + facts(network);
   {
     const Network::Inside inside = network.enter();
-    text += orders(inside->world);
     text +=
         "<div class=\"grid\">" + new_order(inside->world) + people(inside, network.options().all_clinics) + "</div>";
+    text += orders(inside->world);
   }
-  text += "<div style=\"margin-top:1.25rem\">" + deliveries(network);
-  text += switches(network.enter()->switches) + "</div>";
+  text += deliveries(network);
+  text += switches(network.enter()->switches);
   text +=
       "<p class=\"small soft\">For scripts: <a href=\"/control/state\">state</a>, <a "
       "href=\"/control/ledger\">ledger</a>, <a "
