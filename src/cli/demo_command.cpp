@@ -14,6 +14,7 @@
 #include "cli/api_client.hpp"
 #include "cli/child_server.hpp"
 #include "cli/demo_account.hpp"
+#include "cli/demo_network.hpp"
 #include "cli/feed_line.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/sample_event.hpp"
@@ -168,6 +169,15 @@ class Demo final : public Command {
         return fail("conflict", fmt::format("{} is not empty", *folder_),
                     "name an empty or a new folder with --data-dir");
     }
+    const std::string network_secret = "demo-" + encode_hex(runtime::random_bytes(24));
+    const std::string client_secret = "demo-" + encode_hex(runtime::random_bytes(24));
+    auto network = start_demo_network(network_secret, client_secret, clock_);
+    if (!network) return forward_error(std::move(network));
+    network_ = std::move(*network);
+    for (const auto& [name, text] :
+         {std::pair{"/sandbox.secret", &network_secret}, std::pair{"/client.secret", &client_secret}}) {
+      if (auto written = runtime::write_file_durably(*folder_ + name, *text + "\n", 0600); !written) return written;
+    }
     if (auto written =
             runtime::write_file_durably(secret_file(), "demo-" + encode_hex(runtime::random_bytes(24)) + "\n", 0600);
         !written) {
@@ -177,8 +187,11 @@ class Demo final : public Command {
         config_file(),
         fmt::format("[server]\npublic = \"127.0.0.1:{}\"\nprivate = \"127.0.0.1:{}\"\ndata_dir = \"./data\"\n\n"
                     "[sources.rupa]\npath = \"/webhook\"\nsecrets = [\"file:rupa.secret\"]\n\n"
+                    "[sources.{}]\nsecrets = [\"file:sandbox.secret\"]\napi = \"{}\"\napi_http = true\n"
+                    "api_allow = [\"{}\"]\nclient_id = \"demo\"\nclient_secret = \"file:client.secret\"\n"
+                    "event_types = [\"order.new_result\", \"order.updated\"]\n\n"
                     "[limits]\nfree_space = \"16 MiB\"\n",
-                    port_, private_port_),
+                    port_, private_port_, kDemoNetwork, network_->base(), network_->address()),
         0600);
   }
 
@@ -190,8 +203,13 @@ class Demo final : public Command {
     options.data_dir = data_dir();
     const auto client = ApiClient::find(options);
     if (!client) return terminal.complain(client.error());
-    const auto outcome = play(terminal, *client, "http://" + at.public_address + "/webhook");
+    auto outcome = play(terminal, *client, "http://" + at.public_address + "/webhook");
     if (!outcome) return terminal.complain(outcome.error());
+    const auto network = play_demo_network(
+        terminal, *client, fmt::format("http://{}/webhooks/{}", at.public_address, kDemoNetwork), *network_);
+    if (!network) return terminal.complain(network.error());
+    if (!*network) outcome = ExitCode::kFailure;
+    conclude(terminal, *outcome == ExitCode::kOk);
     if (keep_) {
       explain_keeping(terminal, at);
       ::signal(SIGINT, SIG_IGN);  // Ctrl-C is for the server, which stops in order; we wait for it
@@ -218,7 +236,7 @@ class Demo final : public Command {
     heading(terminal, "Three practitioners of the application; nobody is connected to " + clinics[2]);
     for (const DemoPractitioner& one : practitioners) {
       JsonWriter json;
-      json.begin_object().member("clinic_id", one.clinic).end_object();
+      json.begin_object().member("clinic_id", one.clinic).member("source", "rupa").end_object();
       const auto connected = client.send("PUT", "/v1/practitioners/" + one.id, json.take());
       if (!connected) return std::unexpected(connected.error());
       terminal.out() << fmt::format("  {:<10}  connected to {}\n", one.id, one.clinic);
@@ -356,13 +374,16 @@ class Demo final : public Command {
                  std::to_string(one.twice), std::to_string(one.foreign)});
     }
     table.print(terminal);
+    return right ? ExitCode::kOk : ExitCode::kFailure;
+  }
+
+  static void conclude(const Terminal& terminal, bool right) {
     terminal.out() << '\n'
                    << (right ? terminal.on_out(Paint::kGreen,
                                                "Nothing was lost, nothing came twice, nobody saw what is not theirs.")
                              : terminal.on_out(Paint::kRed, "The account does not come out."))
                    << '\n';
     terminal.out().flush();
-    return right ? ExitCode::kOk : ExitCode::kFailure;
   }
 
   void explain_keeping(const Terminal& terminal, const ServerFile& at) const {
@@ -381,6 +402,8 @@ class Demo final : public Command {
     terminal.out().flush();
   }
 
+  runtime::SystemClock clock_;
+  std::unique_ptr<sandbox::Sandbox> network_;
   bool keep_ = false;
   std::int64_t port_ = 0;
   std::int64_t private_port_ = 0;
