@@ -94,12 +94,12 @@ std::optional<IdempotencyRow> SqlAccessReads::idempotency(const std::string& cal
 
 std::int64_t SqlAccessWrites::add_key(const ApiKeyRow& key) {
   std::int64_t given = 0;
+  const std::string scopes = joined(key.scopes);
   {
     Query query(database_,
                 "INSERT INTO api_keys (key_id, name, scopes, limited, secret, created_at, expires_at) VALUES (?1, ?2, "
                 "?3, ?4, ?5, ?6, ?7) RETURNING key_number",
-                key.id, key.name, joined(key.scopes), key.limited, key.secret, key.created_at.microseconds,
-                number(key.expires_at));
+                key.id, key.name, scopes, key.limited, key.secret, key.created_at.microseconds, number(key.expires_at));
     if (query.next()) given = query.integer(0);
   }
   if (!key.limited) return given;

@@ -92,12 +92,13 @@ std::optional<AuditCheckpoint> SqlAuditReads::last_checkpoint() {
 void SqlAuditWrites::append(std::span<const AuditRow> rows) {
   if (rows.empty()) return;
   AuditHead head;
+  const Sha256 before_the_first;
   {
     // Taken by a write, so that no other transaction can read the same end and append beside this one.
     Query query(database_,
                 "INSERT INTO audit_head VALUES (1, ?1, ?2) ON CONFLICT (only_row) DO UPDATE SET seq = audit_head.seq + "
                 "?1 RETURNING seq, hash",
-                rows.size(), Sha256{});
+                rows.size(), before_the_first);
     if (!query.next()) return;
     head = {query.integer(0) - static_cast<std::int64_t>(rows.size()), query.digest(1)};
   }
