@@ -24,8 +24,8 @@ constexpr auto kHousekeeping = 5s;  // leases, retention, endpoints that another
 constexpr auto kJobPause = 100ms;   // between the chunks of jobs
 constexpr std::size_t kJobChunk = 500;
 constexpr std::size_t kSweepChunk = 1'000;
-constexpr std::size_t kPruneChunk = 1'000;
-constexpr auto kReceiverPauseMax = 5min;  // of a whole endpoint, by its Retry-After
+constexpr std::size_t kPruneChunk = 10'000;  // every kHousekeeping: as fast as deliveries are made
+constexpr auto kReceiverPauseMax = 5min;     // of a whole endpoint, by its Retry-After
 
 double dice() {
   const std::string bytes = runtime::random_bytes(sizeof(std::uint32_t));

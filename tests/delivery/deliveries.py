@@ -46,7 +46,7 @@ class Proof:
         bad = round(self.options.endpoints * self.options.bad)
         for n in range(self.options.endpoints):
             behaviour = BAD[n % len(BAD)] if n < bad else "ok"
-            status, made = self.house.api("POST", "/v1/endpoints", {"url": self.receiver.url(f"e{n}", behaviour)})
+            status, made = self.house.api("POST", "/v1/endpoints", {"url": self.receiver.url(f"e{n}", behaviour), "rate": self.options.rate})
             assert status == 201, made
             self.endpoints[f"e{n}"] = (made["id"], made["secret"], behaviour)
 
@@ -157,6 +157,7 @@ def main():
     parser.add_argument("--endpoints", type=int, default=100)
     parser.add_argument("--bad", type=float, default=0.3)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--rate", type=int, default=20, help="requests a second of each endpoint; 0: no limit")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     random.seed(options.seed)
