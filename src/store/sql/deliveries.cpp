@@ -506,6 +506,10 @@ std::vector<DueDelivery> SqlDeliveryWrites::claim(const EndpointRow& endpoint, T
     due.row.state = DeliveryState::kInFlight;
     claimed.push_back(std::move(due));
   }
+  // What overtakes a retry may have been claimed together with it, after it.
+  for (DueDelivery& due : claimed) {
+    if (due.item && due.row.attempted && !due.superseded) due.superseded = is_superseded(due.row, due.item->entry);
+  }
   return claimed;
 }
 
