@@ -30,6 +30,33 @@ export function validate(bundle) {
   return errors;
 }
 
+// All errors of what a server answered: a Bundle of type searchset, whose references may lead out of it, or one resource.
+export function validateAnswer(answer) {
+  const errors = [];
+  const { entry = [], ...envelope } = answer;
+  if (answer.resourceType !== "Bundle") {
+    structure(answer, errors);
+    bindings(answer, errors);
+    walk(answer, answer.resourceType, errors);
+    return errors;
+  }
+  structure(answer, errors);
+  walk(envelope, "Bundle", errors);
+  const there = new Set();
+  for (const { fullUrl, resource, search } of entry) {
+    structure(resource, errors);
+    bindings(resource, errors);
+    walk(resource, resource.resourceType, errors);
+    if (!["match", "include", "outcome"].includes(search?.mode)) errors.push(`no search.mode at ${fullUrl}`);
+    if (search?.mode === "outcome") continue;
+    const name = `${resource.resourceType}/${resource.id}`;
+    if (there.has(name)) errors.push(`${name} twice`);
+    there.add(name);
+    if (!/^https?:/.test(fullUrl) || !fullUrl.endsWith(`/fhir/R4/${name}`)) errors.push(`${fullUrl} is not ${name}`);
+  }
+  return errors;
+}
+
 function structure(resource, errors) {
   const found = [];
   try {
