@@ -127,7 +127,9 @@ void name_objects(const Route& route, const Call& call) {
     }
   }
   for (const std::string_view name : kIds) {
-    if (std::ranges::find(route.query, name) == route.query.end()) continue;
+    const bool is_known =
+        std::ranges::any_of(route.query, [&](std::string_view known) { return known == name || known == kAnyQuery; });
+    if (!is_known) continue;
     if (const auto id = call.parameters.text(name)) call.objects.add(name, *id);
   }
 }
@@ -465,7 +467,8 @@ store::AuditRow Api::Core::audit_row(const Exchange& exchange, std::string outco
   row.at = context_.clock.now();
   row.actor = exchange.call.caller.name;
   row.action = std::string(exchange.route->method) + " " + std::string(exchange.route->pattern);
-  row.objects = exchange.call.objects.names();
+  row.objects = outcome.starts_with('2') || outcome.starts_with('3') ? exchange.call.objects.names()
+                                                                     : exchange.call.objects.digests();
   row.purpose = exchange.purpose;
   row.peer = exchange.peer;
   row.outcome = std::move(outcome);

@@ -113,6 +113,7 @@ Reply list_events(Service& service, const Call& call) {
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& event : events | std::views::take(count)) {
+    call.objects.add("events", event.id.text());
     json.begin_object();
     write_event_members(json, event);
     json.end_object();

@@ -95,6 +95,7 @@ Reply get_feed(Service& service, const Call& call) {
   const std::uint64_t generation = service.feed_generation();
   const auto found = load_page(service.context, *question, call.caller.reach);
   if (!found) return found.error();
+  for (const store::FeedRow& row : found->page.rows()) call.objects.add("orders", row.order.text());
   if (!found->page.rows().empty() || question->wait.count() == 0) return page_response(service.context, *found);
   return Wait{question->practitioner, found->last_position, generation, question->wait,
               page_response(service.context, *found)};

@@ -171,6 +171,7 @@ Reply list_orders(Service& service, const Call& call) {
   for (const auto& row : rows | std::views::take(question->limit)) {
     const auto order = snapshot->order(row.key);
     if (!order) continue;
+    call.objects.add("orders", row.id.text());
     json.begin_object();
     write_order_members(json, *order);
     json.end_object();

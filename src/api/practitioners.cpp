@@ -80,6 +80,7 @@ Checked<sync::ConnectRequest> connect_request(const ApiContext& context, const C
 Reply put_practitioner(Service& service, const Call& call) {
   const auto request = connect_request(service.context, call);
   if (!request) return request.error();
+  call.objects.add("clinics", request->clinic.text());
   const auto connected = sync::connect(service.context.views, *request, service.context.clock.now());
   if (!connected && connected.error().code == "not_found") {
     return not_found("unknown_clinic", "There is no such clinic, or the key may not give it to this practitioner.");

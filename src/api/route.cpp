@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/digest.hpp"
 #include "http/target.hpp"
 
 namespace resultsync::api {
@@ -77,6 +78,17 @@ void Objects::add(std::string_view kind, std::string_view id) {
   // A row of the audit log is one line of text.
   for (char& c : name) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
   if (std::ranges::find(names_, name) == names_.end()) names_.push_back(std::move(name));
+}
+
+std::vector<std::string> Objects::digests() const {
+  std::vector<std::string> digests;
+  for (const std::string& name : names_) {
+    const auto slash = name.find('/');
+    digests.push_back(slash == std::string::npos
+                          ? name
+                          : name.substr(0, slash + 1) + "sha256:" + sha256(name.substr(slash + 1)).hex().substr(0, 16));
+  }
+  return digests;
 }
 
 Found find_route(std::span<const Route> table, std::string_view method, std::string_view raw_path) {

@@ -52,6 +52,10 @@ class Objects {
  public:
   void add(std::string_view kind, std::string_view id);  // "orders/ord_1"; once each
   void clear() { names_.clear(); }
+  // As they stand in a row of something that was not found, refused or not done yet. Such a name is whatever the caller
+  // typed, a patient's name perhaps: its digest still tells whether it was a certain one.
+  // "orders/sha256:9f86d081884c7d65".
+  [[nodiscard]] std::vector<std::string> digests() const;
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:

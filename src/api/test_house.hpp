@@ -142,7 +142,7 @@ class House {
 
   void close() {
     sync_.stop();
-    api_->stop();
+    if (api_) api_->stop();
     if (server_) server_->stop(std::chrono::seconds(5));
     server_.reset();
     api_.reset();

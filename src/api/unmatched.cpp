@@ -72,6 +72,7 @@ Reply list_unmatched(Service& service, const Call& call) {
 Reply match_unmatched(Service& service, const Call& call) {
   const auto question = read_question(service.context, call);
   if (!question) return question.error();
+  call.objects.add("clinics", question->clinic.text());
   auto snapshot = service.context.views.snapshot();
   const auto event = named_event(*snapshot, call.path.front(), question->source, call.caller.reach);
   snapshot.reset();

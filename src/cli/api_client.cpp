@@ -28,8 +28,10 @@ std::string words_of(const std::string& body) {
 Error error_of(int status, const std::string& body, const std::string& key_file) {
   const std::string words = words_of(body);
   switch (status) {
-    case 401:
     case 403:
+      return {"unauthorized", words.empty() ? "the key may not do this" : words,
+              "resultsync keys create NAME --scope SCOPE makes one that may"};
+    case 401:
       return {"unauthorized", fmt::format("the server does not accept the key in {}", key_file),
               "use the admin.key of that server's data directory: --data-dir DIR or --key-file FILE"};
     case 404:

@@ -2,14 +2,15 @@
 
 #include "base/encoding.hpp"
 #include "base/json_writer.hpp"
+#include "cli/chosen_store.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/store_on_disk.hpp"
+#include "runtime/clock.hpp"
 #include "runtime/file.hpp"
 #include "runtime/keys.hpp"
 #include "runtime/signing.hpp"
 #include "store/audit_verify.hpp"
-#include "store/sqlite/sqlite_views.hpp"
 
 namespace resultsync::cli {
 namespace {
@@ -69,7 +70,7 @@ class AuditExport final : public Command {
     const auto rows = elements(document->root(), {"items"});
     if (rows.empty()) return ExitCode::kOk;
     const std::string last = shown(rows.front(), {"seq"});
-    const auto done = client->each("/v1/audit?order=oldest&limit=1000", SIZE_MAX, [&](JsonValue item) {
+    const auto done = client->each("/v1/audit?order=oldest", SIZE_MAX, [&](JsonValue item) {
       terminal.out() << compact(item) << '\n';
       return shown(item, {"seq"}) != last;
     });
@@ -115,13 +116,14 @@ class AuditVerify final : public Command {
   ExitCode run(Terminal& terminal) override {
     const auto data_dir = server_.resolved_data_dir();
     if (!data_dir) return terminal.complain(data_dir.error());
-    const auto views = store::open_sqlite_views_read_only(*data_dir);
-    if (!views) return terminal.complain(views.error());
+    const runtime::SystemClock clock;
+    const auto store = open_store_to_read(server_, *data_dir, clock);
+    if (!store) return terminal.complain(store.error());
     const auto kept = read_checkpoints(*data_dir);
     if (!kept) return terminal.complain(kept.error());
     const auto public_key = expected_key(*data_dir);
     if (!public_key) return terminal.complain(public_key.error());
-    const auto snapshot = (*views)->snapshot();
+    const auto snapshot = store->views->snapshot();
     const auto report = store::verify_audit(*snapshot, *kept, *public_key);
     if (!report) return terminal.complain(report.error());
     output_.table() ? print(terminal, *report) : print_json(terminal, *report);
