@@ -35,7 +35,7 @@ CALLS = [
     ("GET", "/v1/practitioners", "/v1/practitioners?limit=1", None, 200),
     ("POST", "/v1/practitioners/{app_id}/connect-link", "/v1/practitioners/anna/connect-link", {}, 409),
     ("POST", "/v1/order-intents", "/v1/order-intents", {"practitioner": "anna", "return_url": "https://app.example.com", "patient_id": "pat_1"}, 409),
-    ("POST", "/v1/reconciliations", "/v1/reconciliations", {}, 409),
+    ("POST", "/v1/reconciliations", "/v1/reconciliations", {}, 202),
     ("GET", "/v1/reconciliations", "/v1/reconciliations", None, 200),
     ("GET", "/v1/reconciliations/{id}", "/v1/reconciliations/1", None, 404),
     ("GET", "/v1/network", "/v1/network", None, 200),
