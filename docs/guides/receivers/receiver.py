@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 import time
 import urllib.request
 
@@ -29,7 +30,7 @@ def is_genuine(headers, body):
 
 
 def open_store(path):
-    store = sqlite3.connect(path, isolation_level=None)
+    store = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     store.execute("CREATE TABLE IF NOT EXISTS webhooks (id TEXT PRIMARY KEY, body TEXT NOT NULL)")
     return store
 
@@ -52,9 +53,10 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         if not is_genuine(self.headers, body):
             return self.answer(401)
         # Kept before the answer, and once: a webhook that comes again finds its id there.
-        kept = self.server.store.execute(
-            "INSERT INTO webhooks VALUES (?, ?) ON CONFLICT DO NOTHING", (self.headers["webhook-id"], body.decode())
-        )
+        with self.server.lock:
+            kept = self.server.store.execute(
+                "INSERT INTO webhooks VALUES (?, ?) ON CONFLICT DO NOTHING", (self.headers["webhook-id"], body.decode())
+            )
         self.answer(200)
         webhook = json.loads(body)
         if kept.rowcount == 1 and webhook["type"] in ("result", "order"):
@@ -72,7 +74,9 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver)
+    # A thread for each connection: senders keep theirs open.
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Receiver)
+    server.lock = threading.Lock()
     server.store = open_store(sys.argv[2] if len(sys.argv) > 2 else "webhooks.db")
     print("listening", server.server_port, flush=True)
     server.serve_forever()

@@ -263,10 +263,12 @@ TEST_F(SegmentLogTest, a_changed_bit_gives_an_error_or_a_shorter_tail_but_never_
   log.reset();
   const auto file = runtime::File::open_read(data_dir_ + ".image/00000000000000000001.seg");
   const auto tail = log::scan_tail(*file, {1});
+  // How much was written ahead of the tail when the image was taken is up to the thread that does it.
+  const std::uint64_t end = std::min<std::uint64_t>(tail->end + 64, file->size().value());
   std::mt19937 random(7);
   int refused = 0;
   int shorter = 0;
-  for (std::uint64_t offset = 0; offset < tail->end + 64; offset += offset < log::kSegmentHeaderBytes - 8 ? 61 : 1) {
+  for (std::uint64_t offset = 0; offset < end; offset += offset < log::kSegmentHeaderBytes - 8 ? 61 : 1) {
     restore_image();
     change(segment(1), offset, [&](char& byte) { byte = static_cast<char>(byte ^ (1 << (random() % 8))); });
     auto opened = try_open();
@@ -712,7 +714,9 @@ TEST_F(SegmentLogTest, on_a_real_full_disk_nothing_acknowledged_is_lost_and_read
       const auto result = append(*log, runtime::random_bytes(2000));
       result ? static_cast<void>(++kept) : static_cast<void>(refusal = result.error().code);
     }
-    EXPECT_EQ(refusal, "disk_low");
+    // Which of the two meets the full disk first, the thread that makes space ahead or the writer, is up to the
+    // scheduler.
+    EXPECT_TRUE(refusal == "disk_low" || refusal == "store_failed") << refusal;
     EXPECT_GT(kept, 300U);
     EXPECT_EQ(log->end().value, kept);
     EXPECT_EQ(log->read({}, {.records_max = 10'000, .body_bytes_max = 100'000'000})->size(), kept);
