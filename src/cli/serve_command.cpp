@@ -36,6 +36,7 @@
 #include "runtime/metrics.hpp"
 #include "runtime/random.hpp"
 #include "runtime/vault.hpp"
+#include "store/unavailable.hpp"
 #include "sync/documents.hpp"
 #include "sync/sync.hpp"
 
@@ -254,7 +255,9 @@ class House {
     sync_->on_applied([this] { network_->records_applied(); });
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
     delivery_->start([&ending](const Error& error) { ending.store_failed(error); });
-    network_->start([&ending](const Error& error) { ending.store_failed(error); });
+    network_->start([&ending](const Error& error) {
+      if (error.code != store::kUnavailable) ending.store_failed(error);  // what it was at is tried again
+    });
     return open_listeners();
   }
 

@@ -11,6 +11,7 @@
 #include "runtime/log.hpp"
 #include "runtime/random.hpp"
 #include "runtime/threads.hpp"
+#include "store/unavailable.hpp"
 #include "vendors/verify.hpp"
 
 namespace resultsync::delivery {
@@ -20,8 +21,9 @@ using namespace std::chrono_literals;
 using store::DeliveryState;
 using store::EndpointState;
 
-constexpr auto kHousekeeping = 5s;  // leases, retention, endpoints that another instance changed
-constexpr auto kJobPause = 100ms;   // between the chunks of jobs
+constexpr auto kHousekeeping = 5s;         // leases, retention, endpoints that another instance changed
+constexpr auto kUnavailablePause = 500ms;  // before a database that is away is asked again
+constexpr auto kJobPause = 100ms;          // between the chunks of jobs
 constexpr std::size_t kJobChunk = 500;
 constexpr std::size_t kSweepChunk = 1'000;
 constexpr std::size_t kPruneChunk = 10'000;  // every kHousekeeping: as fast as deliveries are made
@@ -159,6 +161,13 @@ void Delivery::run(const std::stop_token& stop) {
   while (true) {
     closing_ = stop.stop_requested();
     const auto stepped = step();
+    if (!stepped && stepped.error().code == store::kUnavailable) {
+      runtime::log::warning("delivery.unavailable", {{"cause", stepped.error().cause}});
+      if (closing_) break;  // what is in flight is taken up again when its leases have ended
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, stop, kUnavailablePause, [] { return false; });
+      continue;
+    }
     if (!stepped) {
       runtime::log::error("delivery.failed", {{"code", stepped.error().code}, {"message", stepped.error().text()}});
       if (on_failure_) on_failure_(stepped.error());
@@ -257,12 +266,32 @@ Result<bool> Delivery::step() {
     if (keep) keep_house(write);
     if (jobs && !closing_) run_jobs(write);
     claimed = claim(write);
-    if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+    if (auto committed = transaction->commit(); !committed) {
+      take_back(std::move(ended), claimed);
+      return forward_error(std::move(committed));
+    }
   }
   const bool did_something = !ended.empty() || !claimed.empty();
   for (auto& due : claimed) send(std::move(due));
   numbers_.in_flight.set(static_cast<double>(in_flight_));
   return did_something;
+}
+
+// The step may have written nothing: what ended is written again (a lease that was finished after all refuses it, D3),
+// and what was claimed is not sent.
+void Delivery::take_back(std::vector<Ended> ended, const std::vector<store::DueDelivery>& claimed) {
+  for (const store::DueDelivery& due : claimed) {
+    Lane& lane = *lane_of(due.row.endpoint);
+    --in_flight_;
+    lane.ended();
+    lane.look = true;
+  }
+  for (const Ended& one : ended) {
+    ++in_flight_;
+    lane_of(one.endpoint)->started(1);
+  }
+  const std::lock_guard lock(mutex_);
+  ended_.insert(ended_.begin(), std::make_move_iterator(ended.begin()), std::make_move_iterator(ended.end()));
 }
 
 // What the process before left in flight, and what a wall clock that went back would keep waiting.

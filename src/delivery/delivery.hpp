@@ -102,6 +102,7 @@ class Delivery {
   void run(const std::stop_token& stop);
   void wait(const std::stop_token& stop);
   void mind_wakes();
+  void take_back(std::vector<Ended> ended, const std::vector<store::DueDelivery>& claimed);
   std::vector<Ended> take_ended();
   void push_ended(Ended ended);
 
