@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/service.hpp"
+#include "api/told.hpp"
 #include "base/digest.hpp"
 #include "results/json.hpp"
 #include "results/known_result.hpp"
@@ -23,9 +24,13 @@ void write_side(JsonWriter& json, std::string_view name, const std::string& valu
 }
 
 // What differs from the event before, or null where one of the two bodies cannot be read.
-void write_changes_of(JsonWriter& json, const Notice& notice, const Body& body, Bodies& bodies) {
+void write_changes_of(JsonWriter& json, const FeedItem& item, const Body& body, Bodies& bodies) {
+  const Notice& notice = item.row.entry.notice;
   json.key("changes");
-  const auto before = notice.previous.value == 0 ? std::make_shared<const Body>() : bodies.of(notice.previous);
+  const auto before = notice.previous.value == 0
+                          ? std::make_shared<const Body>()
+                          : body_as_told(bodies.of(notice.previous),
+                                         missing_of(item.told_missing, notice.test, notice.previous_version));
   if (!body.unavailable.empty() || !before->unavailable.empty()) {
     json.null();
     return;
@@ -102,10 +107,12 @@ void write_reading(JsonWriter& json, const OrderedTestId& test, const Body& body
 }
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies) {
-  const auto& [row, event, cursor, before] = item;
+  const auto& [row, event, cursor, before, told_missing] = item;
   const Notice& notice = row.entry.notice;
   const bool is_result = notice.kind == Notice::Kind::kResult;
-  const auto body = bodies.of(notice.record);
+  const auto missing =
+      is_result ? missing_of(told_missing, notice.test, notice.version) : std::vector<store::ToldMissing>{};
+  const auto body = body_as_told(bodies.of(notice.record), missing);
   const Shown shown = shown_by(*body, event, is_result ? notice.test : OrderedTestId{});
 
   json.begin_object()
@@ -121,7 +128,8 @@ void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractition
   id_member(json, "patient_id", shown.patient);
   json.member("order_id", row.order.text()).key("order").raw(shown.resources.order);
   if (is_result) write_result(json, item, shown.resources.ordered_test, *body, bodies);
-  write_changes_of(json, notice, *body, bodies);
+  write_missing(json, missing);
+  write_changes_of(json, item, *body, bodies);
   time_member(json, "created_at", event.created_at);
   time_member(json, "received_at", event.received_at);
   time_member(json, "issued_at", row.issued_at);

@@ -11,6 +11,7 @@
 #include "api/bodies.hpp"
 #include "base/json_writer.hpp"
 #include "orders/decode.hpp"
+#include "store/network.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::api {
@@ -22,6 +23,7 @@ struct FeedItem {
   store::EventRow event;         // that the item comes from
   std::string cursor;            // to read on after this item
   std::vector<Sequence> before;  // of a result: the records of the contents before it (orders::contents_before)
+  std::vector<store::ToldMissing> told_missing = {};  // of the order: versions that were told without documents
 };
 // The `before` of an item. Orders that were looked up are kept in `orders`, for the next item.
 using KnownOrders = std::map<store::OrderKey, std::optional<store::OrderRecord>>;

@@ -32,6 +32,7 @@ class FeedPage {
   std::vector<store::FeedRow> rows_;
   std::map<Sequence, store::EventRow> events_;
   std::map<std::int64_t, std::vector<Sequence>> before_;  // by position: what each result is laid against
+  std::map<store::OrderKey, std::vector<store::ToldMissing>> told_missing_;
 };
 
 }  // namespace resultsync::api

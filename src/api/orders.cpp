@@ -8,6 +8,7 @@
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"
 #include "api/service.hpp"
+#include "api/told.hpp"
 #include "orders/decode.hpp"
 
 namespace resultsync::api {
@@ -43,16 +44,19 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
   json.end_array();
 }
 
-void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events, Bodies& bodies) {
+void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events,
+                 const std::vector<store::ToldMissing>& told_missing, Bodies& bodies) {
   json.key("tests").begin_array();
   for (const orders::TestHistory& test : history.tests) {
     if (test.points.empty()) continue;  // known by its versions only: its events are still being read
     json.begin_object().member("id", test.id.text());
     json.key("current_version");
     test.current() == 0 ? json.null() : json.number(test.current());
-    const auto body = bodies.of(test.points.back().record);
+    const auto missing = missing_of(told_missing, test.id, test.current());
+    const auto body = body_as_told(bodies.of(test.points.back().record), missing);
     json.key("ordered_test").raw(orders::resources_of(body->bytes, test.id).ordered_test);
     if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
+    write_missing(json, missing);
     json.key("result").begin_object();
     write_reading(json, test.id, *body, orders::contents_before(test, test.points.back().record, kEverything), bodies);
     json.end_object();
@@ -195,6 +199,7 @@ Reply get_order(Service& service, const Call& call) {
   const auto order = find_order(*snapshot, call, *source);
   if (!order) return order.error();
   const auto events = load_events(*snapshot, order->history);
+  const auto told_missing = snapshot->network().told_missing(order->row.key);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
 
@@ -206,7 +211,7 @@ Reply get_order(Service& service, const Call& call) {
   json.member("clinic_set_by_operator", order->row.by_operator);
   json.key("order").raw(orders::resources_of(latest->bytes, {}).order);
   if (!latest->unavailable.empty()) json.member("unavailable", latest->unavailable);
-  write_tests(json, order->history, events, bodies);
+  write_tests(json, order->history, events, told_missing, bodies);
   write_history(json, order->history, events);
   json.end_object();
   return json_response(200, json);

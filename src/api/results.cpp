@@ -9,6 +9,7 @@
 
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"
+#include "api/told.hpp"
 #include "fhir/terms.hpp"
 #include "orders/decode.hpp"
 #include "results/json.hpp"
@@ -140,6 +141,7 @@ Problem unknown_result() {
 struct Found {
   store::ResultRow row;
   store::OrderRecord order;
+  std::vector<store::ToldMissing> told_missing;  // of the order
   [[nodiscard]] const orders::TestHistory& test() const { return *order.history.test(row.test); }
 };
 
@@ -168,9 +170,10 @@ Checked<Found> find_result(const Service& service, store::ViewsSnapshot& snapsho
     return std::unexpected(std::move(problem));
   }
   auto order = snapshot.order(rows.front().order_key);
+  auto told_missing = snapshot.network().told_missing(rows.front().order_key);
   if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
   if (!order || order->history.test(rows.front().test) == nullptr) return std::unexpected(unknown_result());
-  return Found{std::move(rows.front()), std::move(*order)};
+  return Found{std::move(rows.front()), std::move(*order), std::move(told_missing)};
 }
 
 // One version with everything that it says, into an open object.
@@ -182,9 +185,10 @@ void write_version(JsonWriter& json, const VersionPlace& place, const OrderedTes
   id_member(json, "event_id", event ? event->id.text() : std::string());
   time_member(json, "created_at", event ? event->created_at : orders::kNoTime);
   time_member(json, "received_at", event ? event->received_at : orders::kNoTime);
-  const auto body = bodies.of(place.record);
+  const auto body = body_as_told(bodies.of(place.record), place.missing);
   json.key("ordered_test").raw(orders::resources_of(body->bytes, test).ordered_test);
   if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
+  write_missing(json, place.missing);
   write_reading(json, test, *body, place.before, bodies);
 }
 
@@ -207,7 +211,7 @@ void write_known(JsonWriter& json, const VersionPlace& place, const OrderedTestI
 std::string_view status_of_version(const VersionPlace& place, const orders::TestHistory& test, Bodies& bodies) {
   const auto point = std::ranges::find(test.points, place.record, &orders::TestPoint::record);
   if (point != test.points.end() && !point->has_content) return sync::kWithdrawn;
-  const auto body = bodies.of(place.record);
+  const auto body = body_as_told(bodies.of(place.record), place.missing);
   return body->unavailable.empty() ? sync::status_of(read_file(*body, test.id)) : "unknown";
 }
 
@@ -223,22 +227,47 @@ Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,
   return sight;
 }
 
-std::optional<VersionPlace> place_of(const orders::TestHistory& test, int version) {
-  const auto named = std::ranges::find(test.versions, version, &orders::Version::number);
-  if (named == test.versions.end()) return std::nullopt;
+namespace {
+
+// The version as the point shows it.
+VersionPlace place_at(const orders::TestHistory& test, const orders::Version& version,
+                      std::vector<orders::TestPoint>::const_iterator point) {
   VersionPlace place;
-  place.version = version;
-  place.content = named->content;
-  const auto newest_first = test.points | std::views::reverse;
-  const auto point = std::ranges::find(newest_first, named->content, &orders::TestPoint::content);
-  if (point == newest_first.end()) return std::nullopt;
+  place.version = version.number;
+  place.content = version.content;
   place.record = point->record;
   place.before = orders::contents_before(test, place.record, kNewestRecord);
-  for (auto before = std::next(point); before != newest_first.end(); ++before) {
-    if (before->content == named->content || test.number_of(before->content) == 0) continue;
+  for (auto before = point; before != test.points.begin();) {
+    --before;
+    if (before->content == version.content || test.number_of(before->content) == 0) continue;
     place.previous_version = test.number_of(before->content);
     break;
   }
+  return place;
+}
+
+}  // namespace
+
+std::optional<VersionPlace> place_of(const orders::TestHistory& test, int version) {
+  const auto named = std::ranges::find(test.versions, version, &orders::Version::number);
+  if (named == test.versions.end()) return std::nullopt;
+  const auto newest_first = test.points | std::views::reverse;
+  const auto point = std::ranges::find(newest_first, named->content, &orders::TestPoint::content);
+  if (point == newest_first.end()) return std::nullopt;
+  return place_at(test, *named, std::prev(point.base()));
+}
+
+std::optional<VersionPlace> told_place_of(const orders::TestHistory& test, int version,
+                                          const std::vector<store::ToldMissing>& told_missing) {
+  auto missing = missing_of(told_missing, test.id, version);
+  auto place = place_of(test, version);
+  if (!place && !missing.empty()) {
+    const auto named = std::ranges::find(test.versions, version, &orders::Version::number);
+    if (named == test.versions.end()) return std::nullopt;
+    const auto point = std::ranges::find(test.points, named->record, &orders::TestPoint::record);
+    if (point != test.points.end()) place = place_at(test, *named, point);
+  }
+  if (place) place->missing = std::move(missing);
   return place;
 }
 
@@ -302,11 +331,11 @@ Reply get_result(Service& service, const Call& call) {
   const auto found = find_result(service, *snapshot, call);
   if (!found) return found.error();
   const orders::TestHistory& test = found->test();
-  const auto current = place_of(test, test.current());
+  const auto current = told_place_of(test, test.current(), found->told_missing);
   if (!current) return unknown_result();
   std::vector<std::pair<VersionPlace, std::optional<store::EventRow>>> versions;
   for (const orders::Version& version : test.versions) {
-    if (const auto place = place_of(test, version.number))
+    if (const auto place = told_place_of(test, version.number, found->told_missing))
       versions.emplace_back(*place, snapshot->event_of_record(version.record));
   }
   const auto event = snapshot->event_of_record(current->record);
@@ -341,7 +370,7 @@ Reply get_result_version(Service& service, const Call& call) {
   if (!found) return found.error();
   const orders::TestHistory& test = found->test();
   const auto number = version_number(call.path[1]);
-  const auto place = number ? place_of(test, *number) : std::nullopt;
+  const auto place = number ? told_place_of(test, *number, found->told_missing) : std::nullopt;
   if (!place) return not_found("unknown_version", "The ordered test has no result version of this number.");
   const auto event = snapshot->event_of_record(place->record);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());

@@ -8,6 +8,7 @@
 #include "api/bodies.hpp"
 #include "api/service.hpp"
 #include "results/result_file.hpp"
+#include "store/network.hpp"
 
 namespace resultsync::api {
 
@@ -21,10 +22,17 @@ struct VersionPlace {
   int version = 0;
   Sha256 content;
   Sequence record;
-  std::vector<Sequence> before;  // records of the contents before it (orders::contents_before)
-  int previous_version = 0;      // 0: it is the first
+  std::vector<Sequence> before;                  // records of the contents before it (orders::contents_before)
+  int previous_version = 0;                      // 0: it is the first
+  std::vector<store::ToldMissing> missing = {};  // what it was told without, and is shown without (told_place_of only)
 };
 std::optional<VersionPlace> place_of(const orders::TestHistory& test, int version);
+
+// Likewise of any version that was ever told: one that was told without a document (`told_missing`, of the order)
+// stands where the event stands that first showed it, although that event shows another version since the document
+// came.
+std::optional<VersionPlace> told_place_of(const orders::TestHistory& test, int version,
+                                          const std::vector<store::ToldMissing>& told_missing);
 
 // The file in an event's body, as it is read today.
 results::ResultFile read_file(const Body& body, const OrderedTestId& test);

@@ -14,6 +14,7 @@
 #include "http/server.hpp"
 #include "store/memory/memory_log.hpp"
 #include "store/sqlite/sqlite_views.hpp"
+#include "sync/documents.hpp"
 #include "sync/sync.hpp"
 #include "tests/support/event_body.hpp"
 #include "tests/support/views.hpp"
@@ -101,6 +102,7 @@ struct HouseOptions {
   std::vector<SourceId> sources{SourceId("rupa"), SourceId("other")};
   SourceId default_source{"rupa"};
   std::function<std::vector<ReadinessCheck>()> readiness = {};
+  bool by_link = false;  // links read as what they led to (sync::ReadableLog), as the server shows them
 };
 
 class House {
@@ -112,7 +114,7 @@ class House {
         sync_(log_, *views_, clock_, metrics_, sync_options(options.sources)) {
     EXPECT_TRUE(sync_.check().has_value());
     api_ = std::make_unique<Api>(ApiContext{.views = *views_,
-                                            .log = log_,
+                                            .log = options.by_link ? static_cast<store::EventLog&>(readable_) : log_,
                                             .sync = sync_,
                                             .endpoints = endpoints_,
                                             .clock = clock_,
@@ -195,6 +197,7 @@ class House {
   std::unique_ptr<store::Views> views_;
   sync::Sync sync_;
   runtime::Vault vault_{runtime::MasterKey(runtime::random_key()), "endpoints"};
+  sync::ReadableLog readable_{log_, *views_, vault_, {}};
   delivery::Endpoints endpoints_{*views_, vault_, {.allow_http = true, .policy = loopback_too()}, [] {}};
   std::unique_ptr<Api> api_;
   std::unique_ptr<http::Server> server_;

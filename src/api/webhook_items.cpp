@@ -5,6 +5,7 @@
 #include "api/bodies.hpp"
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"
+#include "api/told.hpp"
 #include "orders/decode.hpp"
 #include "results/result_file.hpp"
 
@@ -26,6 +27,7 @@ std::string WebhookItems::full(const store::FeedRow& item) {
     if (auto event = snapshot->event_of_record(item.entry.notice.record)) shown.event = std::move(*event);
     KnownOrders orders;
     shown.before = contents_before(*snapshot, item, orders);
+    shown.told_missing = snapshot->network().told_missing(item.entry.order);
   }
   Bodies bodies(log_);
   JsonWriter json;
@@ -36,7 +38,9 @@ std::string WebhookItems::full(const store::FeedRow& item) {
 std::vector<std::string> WebhookItems::statuses(const store::FeedRow& item) {
   const auto& notice = item.entry.notice;
   if (notice.kind != orders::Notice::Kind::kResult) return {};
-  const auto body = Bodies(log_).of(notice.record);
+  const auto missing =
+      missing_of(views_.snapshot()->network().told_missing(item.entry.order), notice.test, notice.version);
+  const auto body = body_as_told(Bodies(log_).of(notice.record), missing);
   if (!body->unavailable.empty()) return {"unknown"};
   const auto file = results::read_result_file(orders::attribute_of(body->bytes, notice.test, "results_hl7"));
   std::vector<std::string> statuses;

@@ -11,6 +11,7 @@
 #include "cli/server_file.hpp"
 #include "cli/store_on_disk.hpp"
 #include "http/client.hpp"
+#include "network/wire.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/file.hpp"
 #include "vendors/verify.hpp"
@@ -102,11 +103,18 @@ class Doctor final : public Command {
       report.bad(given_up + " documents could not be had", "see resultsync_document_fetches_total and the log");
   }
 
-  // Any answer shows that it is there; its Date shows whether our clock is right.
+  // As the server asks them: guarded, and verified by `ca_file`. Any answer shows that it is there.
   static void check_apis(Report& report, const Config& config) {
+    const auto wire = network::Wire::open(config.network);
+    if (!wire)
+      return report.bad("the networks' APIs cannot be asked: " + wire.error().text(), "check `allow` and `ca_file`");
     for (const network::SourceSettings& source : config.network.sources) {
       if (source.api.empty()) continue;
-      const auto answer = http::send({.url = source.api, .timeout = std::chrono::seconds(10)});
+      http::OutboundRequest request;
+      request.method = "GET";
+      request.url = source.api;
+      request.total_timeout = std::chrono::seconds(10);
+      const auto answer = (*wire)->send(source, std::move(request));
       if (!answer) {
         report.bad(fmt::format("the API of {} cannot be reached: {}", source.source.text(), answer.error().text()),
                    "check `api`, the firewall and the network's state");

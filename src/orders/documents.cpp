@@ -78,10 +78,11 @@ bool may_have_links(std::string_view body) {
   return body.find("http") != std::string_view::npos || body.find("\\u00") != std::string_view::npos;
 }
 
-// Writes a body again, other than it was only where a link stands.
+// Writes a body again, other than it was only where a link stands, or (kNamed) a value that is named.
+enum class Replace { kLinks, kNamed };
 class Rewriter {
  public:
-  explicit Rewriter(const std::vector<ShownDocument>& documents) : documents_(documents) {}
+  Rewriter(const std::vector<ShownDocument>& documents, Replace replace) : documents_(documents), replace_(replace) {}
 
   std::string write(element root) {
     object(root, [this](std::string_view name, element value) {
@@ -122,20 +123,26 @@ class Rewriter {
     object(resource, [&](std::string_view name, element value) {
       if (name != "attributes") return raw(value);
       object(value, [&](std::string_view attribute, element attribute_value) {
-        std::string_view text;
-        const bool link = attribute_value.get_string().get(text) == simdjson::SUCCESS && is_link(text);
-        link ? void(json_.string(shown(id, attribute))) : raw(attribute_value);
+        const ShownDocument* named = find(id, attribute);
+        if (replace_ == Replace::kNamed ? named == nullptr : !is_link(attribute_value)) return raw(attribute_value);
+        json_.string(named == nullptr ? std::string_view("document:pending") : std::string_view(named->text));
       });
     });
   }
 
-  [[nodiscard]] std::string_view shown(const OrderedTestId& id, std::string_view member) const {
+  static bool is_link(element value) {
+    std::string_view text;
+    return value.get_string().get(text) == simdjson::SUCCESS && orders::is_link(text);
+  }
+
+  [[nodiscard]] const ShownDocument* find(const OrderedTestId& id, std::string_view member) const {
     const auto found = std::ranges::find_if(
         documents_, [&](const ShownDocument& document) { return document.test == id && document.member == member; });
-    return found == documents_.end() ? std::string_view("document:pending") : std::string_view(found->text);
+    return found == documents_.end() ? nullptr : &*found;
   }
 
   const std::vector<ShownDocument>& documents_;
+  const Replace replace_;
   JsonWriter json_;
 };
 
@@ -185,7 +192,13 @@ std::string with_documents(std::string_view body, const std::vector<ShownDocumen
   if (!may_have_links(body)) return std::string(body);
   const JsonBody document(body);
   if (!document.root() || links_of(body).empty()) return std::string(body);
-  return Rewriter(documents).write(*document.root());
+  return Rewriter(documents, Replace::kLinks).write(*document.root());
+}
+
+std::string with_values(std::string_view body, const std::vector<ShownDocument>& values) {
+  const JsonBody document(body);
+  if (values.empty() || !document.root()) return std::string(body);
+  return Rewriter(values, Replace::kNamed).write(*document.root());
 }
 
 }  // namespace resultsync::orders

@@ -64,4 +64,7 @@ struct ShownDocument {
 };
 std::string with_documents(std::string_view body, const std::vector<ShownDocument>& documents);
 
+// The body with these values in place of whatever stands there, link or not; all else says what it said.
+std::string with_values(std::string_view body, const std::vector<ShownDocument>& values);
+
 }  // namespace resultsync::orders

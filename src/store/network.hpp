@@ -49,6 +49,15 @@ struct DocumentUse {
 std::string_view name_of(orders::LinkedDocument::State state);  // "pending", "fetched", "missing"
 orders::LinkedDocuments facts_of(const std::vector<DocumentUse>& uses);
 
+// A document that could not be had when a version of a result was told. The version is shown without it for ever, also
+// after the document came and made another version.
+struct ToldMissing {
+  OrderedTestId test;
+  int version = 0;
+  std::string member;  // "results_pdf"
+  std::string reason;  // as in DocumentUse, when the version was told first
+};
+
 struct DocumentTotals {
   std::int64_t documents = 0;
   std::int64_t bytes = 0;
@@ -132,11 +141,9 @@ class NetworkReads {
   virtual std::vector<DocumentUse> due_uses(Timestamp now, std::size_t limit) = 0;
   virtual std::vector<DocumentUse> open_uses_of(const SourceId& source, const Sha256& link) = 0;
   virtual std::optional<DocumentRow> document(const Sha256& sha256) = 0;  // with its bytes
-  // Without them, and only if an order within reach shows it.
-  virtual std::optional<DocumentRow> visible_document(const Sha256& sha256, Reach reach) = 0;
-  virtual bool has_pending_documents(OrderKey order) = 0;  // a result of it waits for one
+  virtual bool has_pending_documents(OrderKey order) = 0;                 // a result of it waits for one
   virtual DocumentTotals document_totals() = 0;
-  virtual bool was_told_missing(OrderKey order, const OrderedTestId& test, int version) = 0;
+  virtual std::vector<ToldMissing> told_missing(OrderKey order) = 0;  // of all its tests and versions
 
   virtual std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) = 0;
   virtual std::optional<Authorization> authorization(AuthorizationKey key) = 0;
@@ -158,9 +165,9 @@ class NetworkReads {
 class NetworkWrites {
  public:
   virtual ~NetworkWrites() = default;
-  virtual void save_use(const DocumentUse& use) = 0;           // adds or replaces it
-  virtual void add_document(const DocumentRow& document) = 0;  // nothing, if it is there already
-  virtual void note_told_missing(OrderKey order, const OrderedTestId& test, int version) = 0;
+  virtual void save_use(const DocumentUse& use) = 0;                               // adds or replaces it
+  virtual void add_document(const DocumentRow& document) = 0;                      // nothing, if it is there already
+  virtual void note_told_missing(OrderKey order, const ToldMissing& missing) = 0;  // nothing, if it is noted already
 
   virtual AuthorizationKey add_authorization(const Authorization& authorization) = 0;
   virtual void save_authorization(const Authorization& authorization) = 0;

@@ -169,14 +169,17 @@ Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& or
   return settle_and_issue(transaction, order, fresh, moment);
 }
 
-void note_if_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order,
-                     const orders::LinkedDocuments& facts, const orders::Notice& notice, Sequence record) {
-  if (notice.kind != orders::Notice::Kind::kResult || notice.record != record) return;
-  const bool missing = std::ranges::any_of(facts, [&](const orders::LinkedDocument& fact) {
-    return fact.test == notice.test && fact.state == orders::LinkedDocument::State::kMissing &&
-           fact.member.starts_with("results_");
-  });
-  if (missing) transaction.network().note_told_missing(order.row.key, notice.test, notice.version);
+void note_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order, const orders::Event& event,
+                  const std::vector<store::DocumentUse>& uses) {
+  for (const store::DocumentUse& use : uses) {
+    if (use.state != orders::LinkedDocument::State::kMissing || !use.is_content) continue;
+    const orders::TestHistory* known = order.history.test(use.test);
+    const auto test = std::ranges::find(event.order->tests, use.test, &orders::OrderedTest::id);
+    if (known == nullptr || test == event.order->tests.end() || test->pending) continue;
+    const int version = known->number_of(test->content);
+    if (version != 0)
+      transaction.network().note_told_missing(order.row.key, {use.test, version, use.member, use.reason});
+  }
 }
 
 }  // namespace resultsync::sync

@@ -9,6 +9,7 @@
 
 #include "orders/documents.hpp"
 #include "store/event_log.hpp"
+#include "store/network.hpp"
 #include "store/views.hpp"
 #include "sync/index_results.hpp"
 #include "sync/issue.hpp"
@@ -51,9 +52,10 @@ Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& or
 Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,
                     const orders::Change& change, Moment moment);
 
-// A version that is told while a document of it cannot be had is remembered as such: it is shown so for ever (S3).
-void note_if_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order,
-                     const orders::LinkedDocuments& facts, const orders::Notice& notice, Sequence record);
+// Remembers which documents the versions lack that the event's tests show, `uses` being what became of the event's
+// links: such a version is shown so for ever (S3). The event has been merged.
+void note_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order, const orders::Event& event,
+                  const std::vector<store::DocumentUse>& uses);
 
 // The header of a record whose event never came: it was read from the network's API.
 inline constexpr std::string_view kOriginHeader = "resultsync-origin";

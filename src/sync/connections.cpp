@@ -20,10 +20,11 @@ Result<std::size_t> release(store::ViewsTransaction& transaction, const store::E
     const auto stored = log.at(held.record);
     if (!stored) return std::unexpected(stored.error());
     const std::string body = in_common_form(options.common_form, held.source, stored->record.body);
-    const orders::Event event =
-        orders::decode_event(body, held.body, store::facts_of(transaction.read().network().uses_of(held.record)));
+    const auto uses = transaction.read().network().uses_of(held.record);
+    const orders::Event event = orders::decode_event(body, held.body, store::facts_of(uses));
     items += merge_event(transaction, order, {held.source, event, held.record, body, held.received_at}, options, moment)
                  .items;
+    note_missing(transaction, order, event, uses);
     transaction.set_outcome(held.record, store::Outcome::kWaiting, orders::Unmatched::kNobodyConnected);
   }
   return items;

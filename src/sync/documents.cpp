@@ -58,8 +58,8 @@ Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, cons
   auto stored = log.at(record);
   if (!stored) return forward_error(std::move(stored));
   const std::string body = in_common_form(options.common_form, row->source, std::move(stored->record.body));
-  const auto facts = store::facts_of(read.network().uses_of(record));
-  const orders::Event event = orders::decode_event(body, row->body, facts);
+  const auto uses = read.network().uses_of(record);
+  const orders::Event event = orders::decode_event(body, row->body, store::facts_of(uses));
   if (!event.order) return 0;
 
   const orders::Change change = orders::complete(order->history, event, record);
@@ -68,7 +68,7 @@ Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, cons
     return 0;
   }
   order->row.updated_at = std::max(order->row.updated_at, now);
-  for (const auto& notice : change.notices) note_if_missing(transaction, *order, facts, notice, record);
+  note_missing(transaction, *order, event, uses);
   const std::size_t items = tell_change(transaction, *order, event.key, change, {now, read.applied()}).items;
   options.index.add(transaction, {*order, change, record, body, now});
   return items;

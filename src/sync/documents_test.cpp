@@ -51,6 +51,7 @@ class Pipeline {
     for (store::DocumentUse use : transaction->read().network().uses_of(record)) {
       use.state = state;
       use.open = state != State::kFetched;
+      if (state == State::kMissing) use.reason = "timeout";
       if (state == State::kFetched) {
         use.document = sha256(bytes);
         transaction->network().add_document({use.document, "application/hl7-v2", std::ssize(bytes), kRupa, clock_.now(),
@@ -124,8 +125,10 @@ TEST(SyncDocuments, after_the_limit_a_result_is_told_without_its_document_and_ag
   EXPECT_EQ(house.settle(record, State::kFetched, kHl7), 1U);
   EXPECT_EQ(house.versions_told(), (std::vector{1, 2}));
   const auto order = house.feed().front().entry.order;
-  EXPECT_TRUE(house.views_->snapshot()->network().was_told_missing(order, OrderedTestId("ordts_1"), 1));
-  EXPECT_FALSE(house.views_->snapshot()->network().was_told_missing(order, OrderedTestId("ordts_1"), 2));
+  const auto told = house.views_->snapshot()->network().told_missing(order);
+  ASSERT_EQ(told.size(), 1U) << "version 2 lacks nothing";
+  EXPECT_EQ(told.front().version, 1);
+  EXPECT_EQ(told.front().member + " " + told.front().reason, "results_hl7 timeout");
   EXPECT_EQ(house.rebuild_differences(), 0U);
 }
 

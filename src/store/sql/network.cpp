@@ -54,10 +54,6 @@ std::vector<DocumentUse> use_rows(Query& query) {
   return uses;
 }
 
-DocumentRow document_row(const Query& query) {
-  return {query.digest(0), query.text(1), query.integer(2), SourceId(query.text(3)), Timestamp{query.integer(4)}, {}};
-}
-
 #define AUTHORIZATION_COLUMNS                                                                         \
   "authorization_key, source, app_id, vendor_practitioner, clinic_id, state, reason, sealed_access, " \
   "sealed_refresh, expires_at, lease_owner, lease_until, created_at, updated_at"
@@ -167,20 +163,9 @@ std::optional<DocumentRow> SqlNetworkReads::document(const Sha256& sha256) {
   Query query(database_,
               "SELECT sha256, media_type, bytes, source, fetched_at, sealed FROM documents WHERE sha256 = ?1", sha256);
   if (!query.next()) return std::nullopt;
-  DocumentRow document = document_row(query);
-  document.sealed = query.blob(5);
-  return document;
-}
-
-std::optional<DocumentRow> SqlNetworkReads::visible_document(const Sha256& sha256, Reach reach) {
-  Query query(database_,
-              "SELECT d.sha256, d.media_type, d.bytes, d.source, d.fetched_at FROM documents d WHERE d.sha256 = ?1 AND "
-              "EXISTS (SELECT 1 FROM document_uses u JOIN orders o ON o.order_key = u.order_key WHERE u.sha256 = "
-              "d.sha256 AND (?2 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?2 AND v.source = "
-              "o.source AND v.clinic_id = o.clinic_id)))",
-              sha256, reach.value);
-  if (!query.next()) return std::nullopt;
-  return document_row(query);
+  return DocumentRow{
+      query.digest(0), query.text(1), query.integer(2), SourceId(query.text(3)), Timestamp{query.integer(4)},
+      query.blob(5)};
 }
 
 bool SqlNetworkReads::has_pending_documents(OrderKey order) {
@@ -200,10 +185,16 @@ DocumentTotals SqlNetworkReads::document_totals() {
   return totals;
 }
 
-bool SqlNetworkReads::was_told_missing(OrderKey order, const OrderedTestId& test, int version) {
-  return Query(database_, "SELECT version FROM told_missing WHERE order_key = ?1 AND test_id = ?2 AND version = ?3",
-               order.value, test.text(), version)
-      .next();
+std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
+  Query query(database_,
+              "SELECT test_id, version, member, reason FROM told_missing WHERE order_key = ?1 ORDER BY test_id, "
+              "version, member",
+              order.value);
+  std::vector<ToldMissing> rows;
+  while (query.next()) {
+    rows.push_back({OrderedTestId(query.text(0)), static_cast<int>(query.integer(1)), query.text(2), query.text(3)});
+  }
+  return rows;
 }
 
 void SqlNetworkWrites::save_use(const DocumentUse& use) {
@@ -227,9 +218,11 @@ void SqlNetworkWrites::add_document(const DocumentRow& document) {
       .run();
 }
 
-void SqlNetworkWrites::note_told_missing(OrderKey order, const OrderedTestId& test, int version) {
-  Query(database_, "INSERT INTO told_missing (order_key, test_id, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-        order.value, test.text(), version)
+void SqlNetworkWrites::note_told_missing(OrderKey order, const ToldMissing& missing) {
+  Query(database_,
+        "INSERT INTO told_missing (order_key, test_id, version, member, reason) VALUES (?1, ?2, ?3, ?4, ?5) ON "
+        "CONFLICT DO NOTHING",
+        order.value, missing.test.text(), missing.version, missing.member, missing.reason)
       .run();
 }
 

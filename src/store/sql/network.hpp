@@ -13,10 +13,9 @@ class SqlNetworkReads final : public NetworkReads {
   std::vector<DocumentUse> due_uses(Timestamp now, std::size_t limit) override;
   std::vector<DocumentUse> open_uses_of(const SourceId& source, const Sha256& link) override;
   std::optional<DocumentRow> document(const Sha256& sha256) override;
-  std::optional<DocumentRow> visible_document(const Sha256& sha256, Reach reach) override;
   bool has_pending_documents(OrderKey order) override;
   DocumentTotals document_totals() override;
-  bool was_told_missing(OrderKey order, const OrderedTestId& test, int version) override;
+  std::vector<ToldMissing> told_missing(OrderKey order) override;
   std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) override;
   std::optional<Authorization> authorization(AuthorizationKey key) override;
   std::vector<Authorization> authorizations() override;
@@ -39,7 +38,7 @@ class SqlNetworkWrites final : public NetworkWrites {
   explicit SqlNetworkWrites(Database& database) : database_(database) {}
   void save_use(const DocumentUse& use) override;
   void add_document(const DocumentRow& document) override;
-  void note_told_missing(OrderKey order, const OrderedTestId& test, int version) override;
+  void note_told_missing(OrderKey order, const ToldMissing& missing) override;
   AuthorizationKey add_authorization(const Authorization& authorization) override;
   void save_authorization(const Authorization& authorization) override;
   void add_connect_link(const ConnectLink& link) override;

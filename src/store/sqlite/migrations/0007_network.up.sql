@@ -37,12 +37,14 @@ CREATE INDEX document_uses_by_document ON document_uses (sha256);
 -- Whether a result of an order waits.
 CREATE INDEX document_uses_pending ON document_uses (order_key) WHERE state = 'pending';
 
--- Versions that were told while a document of theirs could not be had: they are shown so for ever (S3).
+-- Documents that could not be had when a version was told: it is shown without them for ever (S3).
 CREATE TABLE told_missing (
   order_key INTEGER NOT NULL,
   test_id   TEXT    NOT NULL,
   version   INTEGER NOT NULL,
-  PRIMARY KEY (order_key, test_id, version)
+  member    TEXT    NOT NULL,
+  reason    TEXT    NOT NULL,
+  PRIMARY KEY (order_key, test_id, version, member)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE authorizations (
