@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
+#include <optional>
 
 namespace resultsync::cli {
 namespace {
@@ -227,12 +228,13 @@ std::string help_of_everything() {
       "resultsync receives order results from a lab-ordering network and gives them to the practitioners they belong "
       "to.\n\n"
       "Usage: resultsync COMMAND [OPTIONS]\n";
-  for (const Section section : {Section::kServer, Section::kPractitioners, Section::kEvents, Section::kAccess,
-                                Section::kWebhooks, Section::kMessages, Section::kStore, Section::kOther}) {
-    text += fmt::format("\n{}\n", title_of(section));
-    for (const CommandEntry& entry : commands()) {
-      if (entry.section == section && !entry.hidden) text += fmt::format("  {:<24}  {}\n", entry.name, entry.summary);
-    }
+  // The table stands in the order in which it is listed, so that no section can be forgotten here.
+  std::optional<Section> section;
+  for (const CommandEntry& entry : commands()) {
+    if (entry.hidden) continue;
+    if (section != entry.section) text += fmt::format("\n{}\n", title_of(entry.section));
+    section = entry.section;
+    text += fmt::format("  {:<24}  {}\n", entry.name, entry.summary);
   }
   return text + "\nresultsync COMMAND --help shows what a command takes. Try first: resultsync demo\n";
 }

@@ -69,6 +69,17 @@ TEST(CommandLine, without_a_command_it_lists_them) {
   EXPECT_EQ(run({"--version"}).out, run({"version"}).out);
 }
 
+TEST(CommandLine, the_list_has_every_command_and_each_section_once) {
+  const auto list = run({"help"});
+  for (const CommandEntry& entry : commands()) {
+    if (entry.hidden) continue;
+    EXPECT_NE(list.out.find("\n  " + std::string(entry.name) + " "), std::string::npos)
+        << entry.name << " is not listed";
+    const std::string title = "\n" + std::string(title_of(entry.section)) + "\n";
+    EXPECT_EQ(list.out.find(title), list.out.rfind(title)) << "commands of one section stand apart: " << title;
+  }
+}
+
 TEST(CommandLine, a_client_without_a_server_says_how_to_start_one) {
   const Outcome outcome = run({"status", "--data-dir", "/nonexistent-data-dir"});
   EXPECT_EQ(outcome.code, ExitCode::kUnavailable);
