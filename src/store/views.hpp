@@ -236,6 +236,8 @@ class ViewsTransaction {
  public:
   virtual ~ViewsTransaction() = default;
   virtual ViewsSnapshot& read() = 0;  // sees the transaction's own writes
+  // How many in this process wait for the writer's turn behind this transaction. Who could go on for long ends early.
+  [[nodiscard]] virtual std::size_t others_waiting() const = 0;
 
   virtual void set_applied(Sequence record) = 0;
   virtual void bind_log(const std::string& log_id) = 0;

@@ -24,7 +24,8 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
                                  "Committed records of the event log that are not in the views yet")),
       commit_seconds_(metrics.histogram("resultsync_sync_batch_seconds",
                                         "Time to apply and commit one batch of records",
-                                        {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {}
+                                        {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
+      records_at_once_(options_.batch.records_max) {}
 
 Sync::~Sync() {
   stop();
@@ -61,12 +62,13 @@ Result<bool> Sync::apply_records() {
     return false;
   }
   lag_records_.set(static_cast<double>(log_.end().value - from.value));
-  auto records = log_.read(from, options_.batch);
+  auto records =
+      log_.read(from, {std::min(records_at_once_, options_.batch.records_max), options_.batch.body_bytes_max});
   if (!records) return forward_error(std::move(records));
   if (records->empty()) return false;
 
-  const auto started = clock_.monotonic();
   const auto transaction = views_.begin();
+  const auto started = clock_.monotonic();
   if (const Sequence applied = transaction->read().applied(); applied != from) {
     if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
     applied_ = applied.value;  // another instance was here
@@ -74,23 +76,35 @@ Result<bool> Sync::apply_records() {
   }
   if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
+  std::size_t done = 0;
   for (const auto& record : *records) {
+    if (turn_is_over(*transaction, started, done)) break;
     auto issued = apply_record(*transaction, log_, record, apply_options_, clock_.now());
     if (!issued) return forward_error(std::move(issued));
     items += *issued;
+    ++done;
   }
-  const Sequence last = records->back().sequence;
+  const Sequence last = (*records)[done - 1].sequence;
   transaction->set_applied(last);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
 
   applied_ = last.value;
+  // What was read in vain is read again: so read no more than twice what the last turn had time for.
+  const std::size_t next = 2 * (done < records->size() ? done : records_at_once_);
+  records_at_once_ = std::min(next, options_.batch.records_max);
   commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
-  records_applied_.add(static_cast<double>(records->size()));
+  records_applied_.add(static_cast<double>(done));
   items_issued_.add(static_cast<double>(items));
   lag_records_.set(static_cast<double>(std::max(log_.end(), last).value - last.value));
   if (items > 0 && feed_listener_) feed_listener_();
   if (applied_listener_) applied_listener_();
   return true;
+}
+
+bool Sync::turn_is_over(const store::ViewsTransaction& transaction, std::chrono::steady_clock::time_point started,
+                        std::size_t done) const {
+  if (done < std::max<std::size_t>(options_.turn_records_min, 1)) return false;
+  return transaction.others_waiting() > 0 && clock_.monotonic() - started >= options_.turn;
 }
 
 Result<bool> Sync::backfill() {

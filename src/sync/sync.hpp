@@ -30,6 +30,11 @@ struct SyncOptions {
   // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
   // many events.
   store::ReadLimits batch{8192, 32 * 1024 * 1024};
+  // But while somebody else waits for the writer (the audit row of a read, an acknowledgement, a delivery), a
+  // transaction that is older than `turn` ends behind the record in hand. It takes `turn_records_min` in any case: one
+  // record a commit would cost more than it gives where processors are short.
+  std::chrono::milliseconds turn{20};
+  std::size_t turn_records_min = 32;
   std::size_t backfill_chunk = 200;  // orders a transaction
   // Where other instances share the store: how long to wait at most before looking whether they left something to do.
   // 0: nobody else does.
@@ -74,6 +79,8 @@ class Sync {
   Result<bool> backfill();
   void run(const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds at_most);
+  [[nodiscard]] bool turn_is_over(const store::ViewsTransaction& transaction,
+                                  std::chrono::steady_clock::time_point started, std::size_t done) const;
 
   store::EventLog& log_;
   store::Views& views_;
@@ -88,6 +95,7 @@ class Sync {
   std::function<void()> applied_listener_;
   std::function<void(const Error&)> on_failure_;
   std::atomic<std::uint64_t> applied_{0};
+  std::size_t records_at_once_;  // how many to read for a step: less than a batch while turns end early
 
   std::mutex mutex_;
   std::condition_variable_any wake_;

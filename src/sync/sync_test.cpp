@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "store/memory/memory_log.hpp"
 #include "store/sqlite/sqlite_views.hpp"
@@ -23,8 +24,8 @@ const SourceId kRupa("rupa");
 // A pipeline in one thread: a log and views in memory, and a clock that stands still unless it is moved.
 class Pipeline {
  public:
-  explicit Pipeline(std::size_t backfill_chunk = 200)
-      : views_(test::open_views()), sync_(log_, *views_, clock_, metrics_, options(backfill_chunk)) {}
+  explicit Pipeline(SyncOptions options = {})
+      : views_(test::open_views()), sync_(log_, *views_, clock_, metrics_, std::move(options)) {}
 
   Sequence receive(const std::string& body, const SourceId& source = kRupa) {
     Sequence given;
@@ -81,18 +82,43 @@ class Pipeline {
   runtime::ManualClock& clock() { return clock_; }
 
  private:
-  static SyncOptions options(std::size_t backfill_chunk) {
-    SyncOptions options;
-    options.backfill_chunk = backfill_chunk;
-    return options;
-  }
-
   runtime::ManualClock clock_{Timestamp::from_seconds(1'800'000'000)};
   runtime::Metrics metrics_;
   store::MemoryLog log_;
   std::unique_ptr<store::Views> views_;
   Sync sync_;
 };
+
+SyncOptions chunks_of(std::size_t orders) {
+  SyncOptions options;
+  options.backfill_chunk = orders;
+  return options;
+}
+
+// Turns are over when they took three records and this time.
+SyncOptions turns_of(std::chrono::milliseconds time) {
+  SyncOptions options;
+  options.turn = time;
+  options.turn_records_min = 3;
+  return options;
+}
+
+// One step while somebody else waits for the writer behind it: what the views have applied when their turn comes.
+std::uint64_t applied_when_somebody_waits_behind_a_step(Pipeline& pipeline) {
+  auto held = pipeline.views().begin();
+  const auto wait_for = [&](std::size_t others) {
+    while (held->others_waiting() < others) std::this_thread::yield();
+  };
+  std::jthread step([&] { EXPECT_TRUE(*pipeline.sync().step()); });
+  wait_for(1);
+  std::uint64_t applied = 0;
+  std::jthread other([&] { applied = pipeline.views().begin()->read().applied().value; });
+  wait_for(2);
+  held.reset();
+  step.join();
+  other.join();
+  return applied;
+}
 
 std::string shown(const std::vector<store::FeedRow>& feed) {
   std::string text;
@@ -213,7 +239,7 @@ TEST(Sync, connecting_again_changes_nothing_and_a_new_connection_after_a_disconn
 }
 
 TEST(Sync, an_event_that_arrives_while_a_backfill_is_on_its_way_is_given_once) {
-  Pipeline pipeline(1);
+  Pipeline pipeline(chunks_of(1));
   for (const char* order : {"ord_1", "ord_2", "ord_3"}) {
     pipeline.receive(EventBody(std::string("evt_") + order).order(order).test("t1", "A"));
   }
@@ -294,6 +320,36 @@ TEST(Sync, matching_what_does_not_wait_is_refused) {
             "not_waiting");
   EXPECT_EQ(match(pipeline.views(), pipeline.log(), kRupa, EventId("evt_x"), ClinicId("cli_2"), now).error().code,
             "not_found");
+}
+
+TEST(SyncTurn, ends_early_when_somebody_waits_and_the_next_step_goes_on_behind_it) {
+  Pipeline pipeline(turns_of(std::chrono::milliseconds(0)));
+  pipeline.connect("anna", "cli_1");
+  std::string all;
+  for (int i = 0; i < 10; ++i) {
+    const std::string order = "ord_" + std::to_string(i);
+    pipeline.receive(EventBody("evt_" + order).order(order.c_str()).test("t1", "A"));
+    all += (all.empty() ? "" : " ") + order + "/t1v1";
+  }
+  EXPECT_EQ(applied_when_somebody_waits_behind_a_step(pipeline), 3);
+  EXPECT_EQ(pipeline.sync().applied().value, 3);
+  EXPECT_EQ(applied_when_somebody_waits_behind_a_step(pipeline), 6);
+  pipeline.run();
+  EXPECT_EQ(pipeline.sync().applied().value, 10);
+  EXPECT_EQ(shown(pipeline.feed("anna")), all) << "each once, in the order of the log";
+}
+
+TEST(SyncTurn, goes_on_while_it_is_young) {
+  Pipeline pipeline(turns_of(std::chrono::milliseconds(20)));  // by a clock that stands still
+  for (int i = 0; i < 10; ++i) pipeline.receive(EventBody("evt_" + std::to_string(i)));
+  EXPECT_EQ(applied_when_somebody_waits_behind_a_step(pipeline), 10);
+}
+
+TEST(SyncTurn, goes_on_while_nobody_waits) {
+  Pipeline pipeline(turns_of(std::chrono::milliseconds(0)));
+  for (int i = 0; i < 10; ++i) pipeline.receive(EventBody("evt_" + std::to_string(i)));
+  ASSERT_TRUE(*pipeline.sync().step());
+  EXPECT_EQ(pipeline.sync().applied().value, 10);
 }
 
 TEST(Sync, positions_are_gapless_per_practitioner) {
@@ -432,7 +488,7 @@ RC_GTEST_PROP(Sync, any_permutation_and_duplication_gives_the_same_views_and_equ
 }
 
 RC_GTEST_PROP(Sync, whenever_somebody_connects_they_end_up_with_every_current_result_once, ()) {
-  Pipeline pipeline(1);
+  Pipeline pipeline(chunks_of(1));
   const auto bodies = some_bodies();
   const auto connect_at = *rc::gen::inRange<std::size_t>(0, bodies.size() + 1);
   for (std::size_t i = 0; i <= bodies.size(); ++i) {

@@ -72,6 +72,7 @@ class Transaction final : private Held, public sql::WriterSession {
     if (real && real->usable()) place_ = std::move(real);
     turnstile_.leave();
   }
+  [[nodiscard]] std::size_t others_waiting() const override { return turnstile_.waiting(); }
   Result<void> commit() override {
     if (issued() && real) sql::Query(*real, "SELECT pg_notify(current_schema(), 'feed')").next();
     finish();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 
@@ -21,9 +22,14 @@ class Turnstile {
     }
     turn_.notify_all();
   }
+  // How many stand behind whoever has the turn. For them to ask.
+  [[nodiscard]] std::size_t waiting() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(next_ticket_ - serving_ - 1);
+  }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable turn_;
   std::uint64_t next_ticket_ = 0;  // guarded by mutex_
   std::uint64_t serving_ = 0;      // guarded by mutex_

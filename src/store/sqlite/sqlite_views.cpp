@@ -112,6 +112,7 @@ class WriterTransaction final : public sql::WriterSession {
     }
     turnstile_.leave();
   }
+  [[nodiscard]] std::size_t others_waiting() const override { return turnstile_.waiting(); }
   Result<void> commit() override {
     finish();
     writer_.execute("COMMIT");
