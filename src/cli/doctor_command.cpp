@@ -107,7 +107,8 @@ class Doctor final : public Command {
   static void check_apis(Report& report, const Config& config) {
     const auto wire = network::Wire::open(config.network);
     if (!wire)
-      return report.bad("the networks' APIs cannot be asked: " + wire.error().text(), "check `allow` and `ca_file`");
+      return report.bad("the networks' APIs cannot be asked: " + wire.error().text(),
+                        "check `api_allow` and `ca_file`");
     for (const network::SourceSettings& source : config.network.sources) {
       if (source.api.empty()) continue;
       http::OutboundRequest request;
