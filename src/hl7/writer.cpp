@@ -19,17 +19,23 @@ std::string declaring_utf8(const Segment& header) {
   return text;
 }
 
+bool is_batch_header(std::string_view line) {
+  return line.size() >= 4 && (line.starts_with("FHS") || line.starts_with("BHS")) && is_field_separator(line[3]);
+}
+
 std::string in_utf8(const Message& message, bool declare) {
   std::string text;
   text.reserve(message.text().size() + 16);
   bool ordinary = false;  // the segment before is one that a line could continue
   for (const Segment segment : message.segments()) {
     const bool header = segment.index() == 0 && message.has_header();
+    // A batch header that no MSH follows leads its message, and no line continues it either.
+    const bool leads = header || (segment.index() == 0 && is_batch_header(segment.raw()));
     // A line that is no segment and yet continues nothing followed the end of its frame.
     if (segment.name().empty() && ordinary) text += kFrameEnd;
     text += header && declare ? declaring_utf8(segment) : segment.raw();
     text += kSegmentEnd;
-    ordinary = !segment.name().empty() && !header;
+    ordinary = !segment.name().empty() && !leads;
   }
   return text;
 }

@@ -49,6 +49,11 @@ TEST(Writer, text_after_a_frame_stays_after_it) {
   EXPECT_EQ(rewritten(bytes), bytes);
 }
 
+TEST(Writer, a_line_after_a_batch_header_without_a_message_header_is_written_as_it_was) {
+  const std::string bytes = "FHS|^~\\&|\rnoise\rOBX|1|NM|E|x\rmore\r";
+  EXPECT_EQ(rewritten(bytes), bytes);
+}
+
 RC_GTEST_PROP(Writer, what_is_written_reads_the_same, ()) {
   static const std::vector<std::string> kPieces = {
       "\rOBX|1|NM|", "\rPID|",  "\rOBR|",   "\rSPM|", "\rORC|", "\rNTE||",
@@ -57,6 +62,7 @@ RC_GTEST_PROP(Writer, what_is_written_reads_the_same, ()) {
       "\\X41\\",     "text",    "\"\"",     " ",      "\x1c\r", "\x0b",
       "µ",           "#",       "\robx|",   "\xe9",   "\xc3",   std::string(1, '\0')};
   static const std::vector<std::string> kHeaders = {"MSH|^~\\&|a|b",
+                                                    "FHS|^~\\&|a|b",
                                                     "MSH|^~\\\\&|",
                                                     "MSH|^~\\&#|||||||ORU^R01|1|P|2.5.1|||||",
                                                     "MSH|^~\\&||||||||||||||||8859/1|",
