@@ -12,7 +12,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
 #include "api/api.hpp"
@@ -35,6 +37,7 @@
 #include "runtime/log.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/random.hpp"
+#include "runtime/threads.hpp"
 #include "runtime/vault.hpp"
 #include "store/unavailable.hpp"
 #include "sync/documents.hpp"
@@ -47,6 +50,7 @@ namespace {
 // still awaited.
 constexpr std::chrono::milliseconds kPublicPatience{6'000};
 constexpr std::chrono::milliseconds kPrivatePatience{2'000};
+constexpr std::chrono::milliseconds kClosingMax{9'500};  // all of it; then the process ends as it stands
 constexpr std::chrono::milliseconds kDeliveryPatience{1'500};
 constexpr int kLookEveryMs = 5'000;  // for certificates that have changed
 
@@ -467,10 +471,25 @@ class Serve final : public Command {
     }
     runtime::log::info("server.stopping", {{"records", house.records().value}});
     ending.stop_waiting();
+    const auto limit = end_in_time();
     house.close();
     if (ending.has_failed()) return ExitCode::kStoreFailure;
     runtime::log::info("server.stopped", {{"records", house.records().value}});
     return ExitCode::kOk;
+  }
+
+  // P2, whatever else the machine is busy with: a background thread may have to wait for a processor. What was
+  // acknowledged is durable, and every step can be cut off at any instruction.
+  static std::jthread end_in_time() {
+    return runtime::start_thread("closing", [](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::condition_variable_any closed;
+      std::unique_lock lock(mutex);
+      if (closed.wait_for(lock, stop, kClosingMax, [&stop] { return stop.stop_requested(); })) return;
+      if (stop.stop_requested()) return;
+      runtime::log::warning("server.cut_off", {{"reason", "not everything had stopped in time"}});
+      ::_exit(static_cast<int>(ExitCode::kOk));
+    });
   }
 
   static void announce(const Terminal& terminal, const House& house) {

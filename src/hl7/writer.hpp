@@ -2,8 +2,9 @@
 // read in.
 //
 // read(write(m)) is m again: the same segments, fields, texts and groups. What is not written again is what is outside
-// of segments: framing, blank lines, and white space before a segment. Where the text has characters that its set lacks
-// (bytes that were no character stand as U+FFFD), it is written in UTF-8, and MSH-18 says so.
+// of segments: framing, blank lines, white space before a segment, and the batch around the message (one without a
+// header that took its delimiters from there cannot say them by itself). Where the text has characters that its set
+// lacks (bytes that were no character stand as U+FFFD), it is written in UTF-8, and MSH-18 says so.
 #pragma once
 
 #include <string>
