@@ -46,6 +46,8 @@ std::string write(const Message& message) {
   const CharacterSet& set = message.character_set();
   std::string text = in_utf8(message, false);
   using Kind = CharacterSet::Kind;
+  // Without its byte order mark, text between NULs would be taken for UTF-16.
+  if (set.kind == Kind::utf8 && text.find('\0') != std::string::npos) return "\xef\xbb\xbf" + text;
   if (set.kind == Kind::ascii || set.kind == Kind::utf8) return text;
   if (set.kind != Kind::utf16 && set.kind != Kind::utf32 && set.kind != Kind::shifting && is_ascii(text)) return text;
   std::string bytes;

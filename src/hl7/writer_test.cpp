@@ -39,6 +39,12 @@ TEST(Writer, the_character_set_is_kept) {
   EXPECT_EQ(rewritten(wide), wide);
 }
 
+TEST(Writer, utf8_between_nuls_stays_utf8) {
+  using namespace std::string_literals;
+  const std::string bytes = "\xef\xbb\xbf\0O\0R\0U|1|\0a\0b\r"s;
+  EXPECT_EQ(rewritten(bytes), bytes);
+}
+
 TEST(Writer, what_its_set_lacks_is_written_in_utf8_and_declared) {
   EXPECT_EQ(rewritten("MSH|^~\\&||||||||||||||||KS X 1001|x\rPID|\xc7\xd1\xff\r"),
             "MSH|^~\\&||||||||||||||||UNICODE UTF-8|x\rPID|한\xef\xbf\xbd\r");
