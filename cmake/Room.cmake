@@ -37,7 +37,14 @@ function(test_program name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${TEST_USES} GTest::gtest_main rapidcheck_all Threads::Threads)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT "${TEST_ENVIRONMENT}" LABELS unit)
+  # Where the corpus stands, whatever path of the sources the compiler was given.
+  if(DEFINED ENV{RESULTSYNC_SHARED})
+    set(shared $ENV{RESULTSYNC_SHARED})
+  else()
+    get_filename_component(shared ${CMAKE_SOURCE_DIR}/../shared ABSOLUTE)
+  endif()
+  set(environment RESULTSYNC_SHARED=${shared} ${TEST_ENVIRONMENT})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} ENVIRONMENT "${environment}" LABELS unit)
 endfunction()
 
 # fuzz_target(<name> SOURCES files... USES libraries...): one libFuzzer program, built only with the fuzz preset.

@@ -260,7 +260,8 @@ class House {
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
     delivery_->start([&ending](const Error& error) { ending.store_failed(error); });
     network_->start([&ending](const Error& error) {
-      if (error.code != store::kUnavailable) ending.store_failed(error);  // what it was at is tried again
+      if (error.code != store::kUnavailable) return ending.store_failed(error);
+      runtime::log::warning("network.unavailable", {{"cause", error.cause}});  // what it was at is tried again
     });
     return open_listeners();
   }
@@ -485,7 +486,7 @@ class Serve final : public Command {
       std::mutex mutex;
       std::condition_variable_any closed;
       std::unique_lock lock(mutex);
-      if (closed.wait_for(lock, stop, kClosingMax, [&stop] { return stop.stop_requested(); })) return;
+      closed.wait_for(lock, stop, kClosingMax, [] { return false; });
       if (stop.stop_requested()) return;
       runtime::log::warning("server.cut_off", {{"reason", "not everything had stopped in time"}});
       ::_exit(static_cast<int>(ExitCode::kOk));
