@@ -10,11 +10,13 @@
 
 #include "base/encoding.hpp"
 #include "http/server.hpp"
+#include "network/reconcile.hpp"
 #include "network/snapshot.hpp"
 #include "orders/decode.hpp"
 #include "runtime/random.hpp"
 #include "store/memory/memory_log.hpp"
 #include "store/sqlite/sqlite_views.hpp"
+#include "sync/apply.hpp"
 
 namespace resultsync::network {
 namespace {
@@ -314,6 +316,64 @@ TEST(NetworkSnapshot, only_a_status_a_test_or_a_content_is_news) {
   other = *event.order;
   other.tests.front().content = sha256("corrected");
   EXPECT_TRUE(shows_news(history, other));
+}
+
+std::string page_of_two(const std::string& first_attributes, const std::string& second_result) {
+  const auto order = [](const std::string& n) {
+    return R"({"type":"order","id":"ord_)" + n +
+           R"(","attributes":{"status":"Completed","date_submitted":"2026-01-01T00:00:00Z"},
+      "relationships":{"ordered_tests":{"data":[{"type":"ordered_test","id":"t_)" +
+           n + R"("}]},"patients_practitioner":{"data":{"type":"practitioner","id":"pra_1"}}}})";
+  };
+  return R"({"data":[)" + order("1") + "," + order("2") +
+         R"(],"included":[{"type":"ordered_test","id":"t_1","attributes":)" + first_attributes +
+         R"(},{"type":"ordered_test","id":"t_2","attributes":{"results_hl7":")" + second_result +
+         R"("}},{"type":"practitioner","id":"pra_1","relationships":{"clinic":{"data":{"type":"clinic","id":"cli_1"}}}}]})";
+}
+
+TEST(NetworkReconciler, a_document_that_is_gone_holds_up_neither_other_orders_nor_other_runs) {
+  std::string page = page_of_two(R"({"results_hl7":"MSH|A"})", "MSH|B");
+  Beside house([&](const http::Request& request) {
+    return request.path.starts_with("/gone") ? json(404, "{}") : json(200, page);
+  });
+  static_cast<void>(house.consent(std::chrono::seconds(3600)));
+  Reconciler reconciler(house.world_, *house.fetcher_, *house.api_);
+  const auto reconcile = [&](Timestamp started_at) {
+    store::NetworkRun run;
+    run.source = kRupa;
+    run.clinic = ClinicId("cli_1");
+    run.kind = "manual";
+    run.state = "waiting";
+    run.started_at = started_at;
+    {
+      const auto transaction = house.views_->begin();
+      transaction->network().add_run(run);
+      EXPECT_TRUE(transaction->commit());
+    }
+    auto next = house.views_->snapshot()->network().next_run();
+    EXPECT_TRUE(next);
+    auto worked = reconciler.work(std::move(*next), {});
+    const auto transaction = house.views_->begin();
+    const auto records = house.log_.read(transaction->read().applied(), {});
+    for (const auto& record : *records) {
+      EXPECT_TRUE(sync::apply_record(*transaction, house.log_, record, house.world_.apply, house.clock_.now()));
+      transaction->set_applied(record.sequence);
+    }
+    EXPECT_TRUE(transaction->commit());
+    return worked;
+  };
+  EXPECT_EQ(reconcile(house.clock_.now()).gaps, 2) << "both orders are new";
+
+  page = page_of_two(R"({"results_hl7":"MSH|A","results_pdf":")" + house.base() + R"(/gone"})", "MSH|C");
+  const auto old = Timestamp{house.clock_.now().microseconds - 600'000'000};
+  const auto worked = reconcile(old);
+  EXPECT_EQ(worked.orders_read, 2);
+  EXPECT_EQ(worked.gaps, 1) << "the order behind the one whose document is gone is applied";
+  EXPECT_EQ(worked.state, "finished") << "after minutes in vain it makes room for others";
+  EXPECT_EQ(worked.reason, "document_unavailable") << "and says what is left open";
+  const auto again = reconcile(house.clock_.now());
+  EXPECT_EQ(again.gaps, 0);
+  EXPECT_EQ(again.state, "running") << "it is tried again for a while";
 }
 
 TEST(NetworkApi, the_networks_clock_is_read_from_its_date) {

@@ -12,7 +12,9 @@ namespace resultsync::network {
 namespace {
 
 constexpr std::size_t kPagesMax = 100'000;
+constexpr std::string_view kNotCompared = "document_unavailable";  // of one order; the others can be
 constexpr std::chrono::seconds kSyncPatience{60};
+constexpr std::chrono::minutes kComparePatience{2};  // of one run with documents that cannot be fetched
 constexpr std::chrono::milliseconds kSyncPoll{5};
 
 bool ends_the_run(std::string_view code) {
@@ -56,6 +58,11 @@ store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token&
   } else {
     run.reason = outcome.error().code;
     if (ends_the_run(outcome.error().code)) run.state = "failed";
+    // A document that is gone for good must not keep the runs of other clinics waiting: `reason` says what is left
+    // open.
+    const bool in_vain = world_.clock.now().microseconds - run.started_at.microseconds >
+                         std::chrono::microseconds(kComparePatience).count();
+    if (outcome.error().code == kNotCompared && in_vain) run.state = "finished";
   }
   if (run.state != "running") {
     run.finished_at = world_.clock.now();
@@ -74,6 +81,7 @@ store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token&
 Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings& source,
                                     store::AuthorizationKey consent, const std::stop_token& stop) {
   std::string page = first_page(source);
+  Result<void> outcome;
   for (std::size_t pages = 0; !page.empty() && pages < kPagesMax; ++pages) {
     if (stop.stop_requested()) return fail("stopped", "the server is stopping");
     auto answer = api_.get(source, consent, page);
@@ -88,6 +96,10 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
           run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
       if (too_old) continue;
       auto missed = apply(source, order, answer->at);
+      if (!missed && missed.error().code == kNotCompared) {
+        outcome = std::unexpected(std::move(missed).error());  // it holds up no other order; the run is made again
+        continue;
+      }
       if (!missed) return forward_error(std::move(missed));
       if (*missed) ++run.gaps;
     }
@@ -95,7 +107,7 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
     save(run);
     page = next_page(*answer->body);
   }
-  return {};
+  return outcome;
 }
 
 Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent,
@@ -153,7 +165,7 @@ Result<bool> Reconciler::is_news(const SourceSettings& source, const store::Orde
     auto bytes = fetcher_.fetch(source, link.url, link.member);
     for (int tries = 1; !bytes && tries < 4; ++tries) bytes = fetcher_.fetch(source, link.url, link.member);
     // What cannot be fetched now cannot be compared: the next run will.
-    if (!bytes) return fail("network_unavailable", "a document could not be compared", std::string(bytes.error().code));
+    if (!bytes) return fail(kNotCompared, "a document could not be compared", std::string(bytes.error().code));
     documents.push_back({link.test, link.member, orders::LinkedDocument::State::kFetched, sha256(*bytes)});
   }
   const orders::Event event = orders::decode_event(body, sha256(body), documents);
