@@ -57,6 +57,19 @@ std::string text_at(const orders::JsonBody& body, const std::string& pointer) {
   return orders::id_text(found);
 }
 
+// P5: who may see a clinic's data changes here, on the public listener, where no key says who asks.
+store::AuditRow audit_row(const store::ConnectLink& link, const http::Request& request, Timestamp now,
+                          std::string outcome) {
+  store::AuditRow row;
+  row.at = now;
+  row.actor = "connect-link";
+  row.action = "GET " + std::string(kCallback);
+  row.objects = {"practitioner=" + link.app_practitioner.text(), "source=" + link.source.text()};
+  row.peer = request.peer.substr(0, request.peer.rfind(':'));
+  row.outcome = std::move(outcome);
+  return row;
+}
+
 Page ask_for_a_new_link(std::string title, std::string what) {
   return {.status = 410,
           .title = std::move(title),
@@ -220,6 +233,8 @@ http::Response Connect::callback(const http::Request& request) {
     if (link && !was_finished) {  // one use, whatever comes of it
       link->finished = true;
       transaction->network().save_connect_link(*link);
+      const auto begun = audit_row(*link, request, world_.clock.now(), "begun");
+      transaction->audit().append({&begun, 1});
       if (auto committed = transaction->commit(); !committed) link.reset();
     }
   }
@@ -246,7 +261,7 @@ http::Response Connect::callback(const http::Request& request) {
   const auto code = request.query("code");
   if (!code || code->empty())
     return render(ask_for_a_new_link("Something is missing", "The network sent you back without a code."));
-  const auto clinic = conclude(*link, *code);
+  const auto clinic = conclude(*link, *code, request);
   if (!clinic) {
     runtime::log::warning(
         "network.connect_failed",
@@ -269,7 +284,8 @@ http::Response Connect::callback(const http::Request& request) {
 }
 
 // The code becomes tokens, the tokens say who this is, and that makes the connection. The clinic.
-Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code) {
+Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code,
+                                      const http::Request& request) {
   const SourceSettings* source = settings_of(world_.settings, link.source);
   if (source == nullptr) return fail("no_api", "this source has no API any more");
   auto verifier = world_.tokens.open("verifier " + link.link.hex(), link.sealed_verifier);
@@ -298,6 +314,9 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
     run.state = "waiting";
     run.started_at = world_.clock.now();
     transaction->network().add_run(run);
+    auto connected_row = audit_row(link, request, world_.clock.now(), "200");
+    connected_row.objects.push_back("clinic=" + row.clinic.text());
+    transaction->audit().append({&connected_row, 1});
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   }
   runtime::log::info("network.connected", {{"source", row.source.text()}, {"clinic", row.clinic.text()}});

@@ -46,7 +46,7 @@ class Connect {
   http::Response show_link(const std::string& token);
   http::Response use_link(const http::Request& request, const std::string& token);
   http::Response callback(const http::Request& request);
-  Result<std::string> conclude(const store::ConnectLink& link, const std::string& code);
+  Result<std::string> conclude(const store::ConnectLink& link, const std::string& code, const http::Request& request);
 
   const World& world_;
   Tokens& tokens_;

@@ -98,6 +98,13 @@ class Network(unittest.TestCase):
         status, _, page = request("GET", self.house.callback)
         self.assertEqual(status, 410, "and in the browser that left only")
 
+    def test_who_connected_by_a_link_is_on_record(self):
+        self.connect()
+        _, log = self.house.api("GET", "/v1/audit?actor=connect-link")
+        self.assertEqual([row["outcome"] for row in log["items"]], ["200", "begun"], "newest first")
+        self.assertIn("practitioner=anna", log["items"][0]["objects"])
+        self.assertIn("clinic=" + self.clinic["id"], log["items"][0]["objects"])
+
     def test_consent_that_is_withdrawn_shows_and_disconnecting_ends_the_grant(self):
         self.connect()
         grant = self.sandbox.control("GET", "/grants")[0]
