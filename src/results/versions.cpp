@@ -475,29 +475,4 @@ std::vector<ReportPair> compare(const std::vector<Report>& older, const std::vec
   return pairs;
 }
 
-History history(const std::vector<Report>& reports) {
-  History result;
-  std::vector<Age> ages;
-  ages.reserve(reports.size());
-  for (const Report& report : reports) ages.push_back(age_of(report));
-  std::vector<std::size_t> sorted(reports.size());
-  for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = i;
-  std::ranges::sort(sorted, [&](std::size_t a, std::size_t b) { return std::tie(ages[a], a) < std::tie(ages[b], b); });
-  for (const std::size_t at : sorted) {
-    const Report& report = reports[at];
-    if (result.order.empty()) {
-      result.order.push_back(at);
-      result.relations.push_back(Relation::unrelated);
-      result.current = report;
-      continue;
-    }
-    const Report& before = reports[result.order.back()];
-    if (std::get<Sha256>(ages[at]) == std::get<Sha256>(ages[result.order.back()])) continue;
-    result.order.push_back(at);
-    result.relations.push_back(relate(before, report).relation);
-    result.current = merge(result.current, report);
-  }
-  return result;
-}
-
 }  // namespace resultsync::results

@@ -104,14 +104,4 @@ struct ReportPair {
 // order of `newer`; what is left of `older` last. Only what the lab takes back (OBX-11 D) is `removed`.
 std::vector<ReportPair> compare(const std::vector<Report>& older, const std::vector<Report>& newer);
 
-// All versions of one order, whatever order they are given in: sorted by is_older(), repeats left out, each merged into
-// the one before.
-struct History {
-  std::vector<std::size_t> order;  // indexes of the given reports that are versions, oldest first
-  std::vector<Relation>
-      relations;   // of each to the one before; the first is `extends` nothing and stands as `unrelated`
-  Report current;  // after the last
-};
-History history(const std::vector<Report>& reports);
-
 }  // namespace resultsync::results
