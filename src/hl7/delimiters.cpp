@@ -69,7 +69,9 @@ DeclaredDelimiters read_delimiters(std::string_view header_line) {
     *places[i] = claim(kUsual[i]);
     if (i >= text.size()) report(diagnostics::kDelimiterMissing);
   }
-  if (text.size() > 4 && is_field_separator(text[4])) d.truncation = claim(text[4]);
+  // The fifth place is one only behind four that are delimiters: a character of several bytes among them shifts it.
+  const bool four = std::ranges::all_of(is_declared, [](bool declared_here) { return declared_here; });
+  if (four && text.size() > 4 && is_field_separator(text[4])) d.truncation = claim(text[4]);
   return declared;
 }
 

@@ -25,6 +25,11 @@ TEST(Delimiters, a_fifth_character_marks_truncation) {
   EXPECT_TRUE(faults("MSH|^~\\&#|").empty());
 }
 
+TEST(Delimiters, a_character_of_several_bytes_makes_no_fifth) {
+  EXPECT_EQ(read_delimiters("MSH~\\&|\xa3=L~").delimiters.truncation, '\0') << "as it came";
+  EXPECT_EQ(read_delimiters("MSH~\\&|\xc2\xa3=L~").delimiters.truncation, '\0') << "and as it is written in UTF-8";
+}
+
 TEST(Delimiters, a_doubled_escape_character_is_one) {
   const DeclaredDelimiters declared = read_delimiters("MSH|^~\\\\&|");
   EXPECT_EQ(declared.delimiters, (Delimiters{'|', '^', '~', '\\', '&', '\0', true}));
