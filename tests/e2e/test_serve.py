@@ -1,5 +1,6 @@
 """The main job over real sockets: what is acknowledged is durable, and every practitioner of the clinic receives it, once."""
 
+import http.client
 import signal
 import socket
 import stat
@@ -14,6 +15,19 @@ class Serve(unittest.TestCase):
     def setUp(self):
         self.house = House().start()
         self.addCleanup(self.house.remove)
+
+    def until(self, done, what, seconds=10):
+        deadline = time.monotonic() + seconds
+        while not done():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.01)
+
+    def metrics(self):
+        connection = http.client.HTTPConnection(self.house.addresses["private"], timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
 
     def test_the_sample_reaches_everybody_of_the_clinic_and_nobody_else(self):
         for practitioner, clinic in (("anna", "cli_Epqpo2g"), ("ben", "cli_Epqpo2g"), ("carla", "cli_other")):
@@ -81,7 +95,7 @@ class Serve(unittest.TestCase):
         with subprocess.Popen(
             [BINARY, "listen", "--practitioner", "anna"], cwd=self.house.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
         ) as listener:
-            time.sleep(0.5)
+            self.until(lambda: "resultsync_api_feed_waiters 1" in self.metrics(), "the long poll waits")
             code, seconds = self.house.terminate()
             listener.kill()
         self.assertEqual(code, 0)
@@ -91,10 +105,10 @@ class Serve(unittest.TestCase):
 
     def test_a_second_signal_ends_it_at_once(self):
         with socket.create_connection(self.house.addresses["public"].split(":")) as half_a_request:
-            half_a_request.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-            time.sleep(0.3)
+            half_a_request.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+            self.assertIn(b"100 Continue", half_a_request.recv(100))
             self.house.process.terminate()
-            time.sleep(0.5)
+            self.until(lambda: "server.stopping" in self.house.log_text(), "it was told to end")
             self.assertIsNone(self.house.process.poll(), "it waits for what is in flight")
             begun = time.monotonic()
             self.house.process.terminate()
