@@ -125,17 +125,12 @@ class KeysShow final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
-    const auto answer = client->get("/v1/keys/" + percent_encoded(key_));
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    const JsonValue key = document->root();
-    if (!output_.table()) {
-      terminal.out() << (output_.json() ? indented(key) : compact(key)) << '\n';
-      return ExitCode::kOk;
-    }
+    return print_object(terminal, server_, output_, "/v1/keys/" + percent_encoded(key_),
+                        [&](JsonValue key) { show(terminal, key); });
+  }
+
+ private:
+  static void show(const Terminal& terminal, JsonValue key) {
     print_facts(terminal, {{"key", shown(key, {"id"})},
                            {"name", shown(key, {"name"})},
                            {"state", shown(key, {"state"})},
@@ -144,10 +139,8 @@ class KeysShow final : public Command {
                            {"created", shown(key, {"created_at"})},
                            {"expires", shown(key, {"expires_at"})},
                            {"last used", shown(key, {"last_used_at"})}});
-    return ExitCode::kOk;
   }
 
- private:
   ServerOptions server_;
   OutputOption output_;
   std::string key_;

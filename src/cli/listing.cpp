@@ -31,4 +31,25 @@ ExitCode print_listing(const Terminal& terminal, const ServerOptions& server, co
   return ExitCode::kOk;
 }
 
+ExitCode print_object(const Terminal& terminal, const OutputOption& output, const Result<std::string>& answer,
+                      const ShowObject& show) {
+  if (!answer) return terminal.complain(answer.error());
+  const auto document = JsonDocument::parse(*answer);
+  if (!document) return terminal.complain(document.error());
+  const JsonValue object = document->root();
+  if (output.table()) {
+    show(object);
+  } else {
+    terminal.out() << (output.json() ? indented(object) : compact(object)) << '\n';
+  }
+  return ExitCode::kOk;
+}
+
+ExitCode print_object(const Terminal& terminal, const ServerOptions& server, const OutputOption& output,
+                      const std::string& target, const ShowObject& show) {
+  const auto client = ApiClient::find(server);
+  if (!client) return terminal.complain(client.error());
+  return print_object(terminal, output, client->get(target), show);
+}
+
 }  // namespace resultsync::cli

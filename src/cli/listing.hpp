@@ -1,4 +1,5 @@
-// A list of the API on the terminal: as a table, as one JSON document, or as an object a line.
+// What the API says on the terminal: a list as a table, as one JSON document, or as an object a line; and one object as
+// a person would read it, or as JSON.
 #pragma once
 
 #include <functional>
@@ -21,5 +22,13 @@ struct Listing {
 
 ExitCode print_listing(const Terminal& terminal, const ServerOptions& server, const OutputOption& output,
                        const Listing& listing);
+
+// `show` is called where a person reads; the value lives no longer than the call.
+using ShowObject = std::function<void(JsonValue object)>;
+ExitCode print_object(const Terminal& terminal, const OutputOption& output, const Result<std::string>& answer,
+                      const ShowObject& show);
+// The object at `target`.
+ExitCode print_object(const Terminal& terminal, const ServerOptions& server, const OutputOption& output,
+                      const std::string& target, const ShowObject& show);
 
 }  // namespace resultsync::cli

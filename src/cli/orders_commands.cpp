@@ -61,19 +61,10 @@ class OrdersGet final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
-    const auto answer = client->get(
-        with_query("/v1/orders/" + percent_encoded(order_), {{"source", source_}, {"practitioner", practitioner_}}));
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << (output_.json() ? indented(document->root()) : compact(document->root())) << '\n';
-      return ExitCode::kOk;
-    }
-    show(terminal, document->root());
-    return ExitCode::kOk;
+    return print_object(
+        terminal, server_, output_,
+        with_query("/v1/orders/" + percent_encoded(order_), {{"source", source_}, {"practitioner", practitioner_}}),
+        [&](JsonValue order) { show(terminal, order); });
   }
 
  private:

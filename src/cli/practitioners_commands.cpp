@@ -56,27 +56,21 @@ class PractitionersGet final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
-    const auto answer = client->get("/v1/practitioners/" + percent_encoded(practitioner_));
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << (output_.json() ? indented(document->root()) : compact(document->root())) << '\n';
-      return ExitCode::kOk;
-    }
+    return print_object(terminal, server_, output_, "/v1/practitioners/" + percent_encoded(practitioner_),
+                        [&](JsonValue practitioner) { show(terminal, practitioner); });
+  }
+
+ private:
+  static void show(const Terminal& terminal, JsonValue practitioner) {
     Table table({{"SOURCE"}, {"CLINIC"}, {"VENDOR PRACTITIONER"}, {"SINCE"}, {"BACKFILL"}}, "No connection.");
-    for (const JsonValue connection : elements(document->root(), {"connections"})) {
+    for (const JsonValue connection : elements(practitioner, {"connections"})) {
       table.add({shown(connection, {"source"}), shown(connection, {"clinic_id"}),
                  shown(connection, {"vendor_practitioner_id"}), shown(connection, {"created_at"}),
                  backfill_of(connection)});
     }
     table.print(terminal);
-    return ExitCode::kOk;
   }
 
- private:
   ServerOptions server_;
   OutputOption output_;
   std::string practitioner_;

@@ -99,21 +99,12 @@ class ResultsShow final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
     std::string target = "/v1/results/" + percent_encoded(test_);
     if (version_ > 0) target += "/versions/" + std::to_string(version_);
-    const auto answer = client->get(
-        with_query(std::move(target), {{"source", source_}, {"order", order_}, {"practitioner", practitioner_}}));
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << (output_.json() ? indented(document->root()) : compact(document->root())) << '\n';
-      return ExitCode::kOk;
-    }
-    show(terminal, document->root());
-    return ExitCode::kOk;
+    return print_object(
+        terminal, server_, output_,
+        with_query(std::move(target), {{"source", source_}, {"order", order_}, {"practitioner", practitioner_}}),
+        [&](JsonValue answer) { show(terminal, answer); });
   }
 
  private:
