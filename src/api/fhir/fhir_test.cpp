@@ -268,6 +268,25 @@ TEST_F(FhirFace, nobody_sees_what_is_another_clinics) {
   EXPECT_EQ(found(as("mallory", "Observation?code=718-7")), 1U);
 }
 
+// P5: the row names every order that something was shown of, and no other.
+TEST_F(FhirFace, what_a_search_shows_is_on_record) {
+  const auto on_record = [&](const std::string& what) {
+    search(what);
+    auto objects = house_.views_->snapshot()->audit().before({}, 0, 1).front().objects;
+    std::erase_if(objects, [](const std::string& name) { return !name.starts_with("orders/"); });
+    std::ranges::sort(objects);
+    return objects;
+  };
+  using Orders = std::vector<std::string>;
+  // The page is full in the middle of o1's two observations.
+  EXPECT_EQ(on_record("Observation?_count=1&patient=" + patient_id() + "&date=2026-01-01"), Orders{"orders/o1"});
+  EXPECT_EQ(on_record("Observation?_count=1&code=718-7"), Orders{"orders/o3"});
+  EXPECT_EQ(on_record("Patient?_id=" + patient_id() + "&_revinclude=DiagnosticReport:subject"),
+            (Orders{"orders/o1", "orders/o2"}));
+  EXPECT_EQ(on_record("DiagnosticReport?status=preliminary"), Orders{"orders/o2"});
+  EXPECT_EQ(on_record("DiagnosticReport?status=cancelled"), Orders{});
+}
+
 TEST(FhirDates, follow_the_standards_table) {
   const auto wanted = [](DateValue::Prefix prefix) { return DateValue{prefix, {{100}, {200}}}; };
   using enum DateValue::Prefix;

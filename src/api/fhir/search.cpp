@@ -220,10 +220,12 @@ class Search {
     auto rows = load();
     if (!rows) return std::unexpected(rows.error());
     for (Planned& planned : *rows) {
-      if (!take(planned)) break;
-      call.objects.add("orders", planned.row.order.text());
+      const std::uint64_t before = total_;
+      const bool has_room = take(planned);
+      if (total_ > before) call.objects.add("orders", planned.row.order.text());
+      if (!has_room) break;
     }
-    if (auto problem = include_patients_results()) return std::unexpected(std::move(*problem));
+    if (auto problem = include_patients_results(call)) return std::unexpected(std::move(*problem));
     return respond();
   }
 
@@ -313,7 +315,7 @@ class Search {
   }
 
   // What refers to a patient stands in all of their ordered tests.
-  std::optional<Problem> include_patients_results() {
+  std::optional<Problem> include_patients_results(const Call& call) {
     for (const auto& [source, patient] : patients_) {
       std::vector<Planned> planned;
       {
@@ -331,9 +333,11 @@ class Search {
         if (left_out_) return std::nullopt;
         const auto resources = resources_of(one, place_.origin, bodies_);
         if (!resources) continue;
+        const std::size_t before = included_count_;
         for (const Include& include : request_.reverse_includes) {
           for (const Resource& other : *resources) bring_if_refers(include, other, Type::patient, id);
         }
+        if (included_count_ > before) call.objects.add("orders", one.row.order.text());
       }
     }
     return std::nullopt;
