@@ -44,10 +44,6 @@ class Fetcher {
   Fetcher(const World& world, const Wire& wire, Tokens& tokens, ApiClient& api)
       : world_(world), wire_(wire), tokens_(tokens), api_(api) {}
 
-  struct Fetched {
-    std::string bytes;
-    std::chrono::seconds retry_after{0};  // said with a failure
-  };
   // Errors: `host_not_allowed`, `redirected`, `link_expired` (of settings.renew_on), `http_4xx`, `http_5xx`, `empty`,
   // `wrong_type`, and those of http::Outbound.
   Result<std::string> fetch(const SourceSettings& source, const std::string& url, std::string_view member,
@@ -80,8 +76,6 @@ class Documents {
   Result<std::string> obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const;
   Result<void> settle(const store::DocumentUse& use, Timestamp began, const Result<std::string>& outcome,
                       std::chrono::seconds retry_after);
-  void fetched(store::ViewsTransaction& transaction, std::vector<store::DocumentUse>& uses,
-               const std::string& bytes) const;
   void failed(store::DocumentUse& use, const Error& error, std::chrono::seconds retry_after) const;
   void show_totals();
 

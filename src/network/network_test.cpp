@@ -17,6 +17,7 @@
 #include "store/memory/memory_log.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/apply.hpp"
+#include "tests/support/event_body.hpp"
 
 namespace resultsync::network {
 namespace {
@@ -77,6 +78,41 @@ class Beside {
     return *tokens_->keep(source(), row, {Secret<std::string>(access), Secret<std::string>("rt_0"), lifetime});
   }
   store::Authorization row(store::AuthorizationKey key) { return *views_->snapshot()->network().authorization(key); }
+  // What sync does.
+  void apply_records() {
+    const auto transaction = views_->begin();
+    const auto records = log_.read(transaction->read().applied(), {});
+    for (const auto& record : *records) {
+      EXPECT_TRUE(sync::apply_record(*transaction, log_, record, world_.apply, clock_.now()));
+      transaction->set_applied(record.sequence);
+    }
+    EXPECT_TRUE(transaction->commit());
+  }
+  void receive(const std::string& body) {
+    log_.append({kRupa, clock_.now(), false, {}, sha256(body), body, {}},
+                [](const Result<Sequence>& committed) { EXPECT_TRUE(committed); });
+    apply_records();
+  }
+  store::RunKey add_run(const SourceId& source, Timestamp started_at) {
+    store::NetworkRun run;
+    run.source = source;
+    run.clinic = ClinicId("cli_1");
+    run.kind = "manual";
+    run.state = "waiting";
+    run.started_at = started_at;
+    const auto transaction = views_->begin();
+    const auto key = transaction->network().add_run(run);
+    EXPECT_TRUE(transaction->commit());
+    return key;
+  }
+  // A run of cli_1, after which what it found is applied.
+  store::NetworkRun reconciled(Timestamp started_at) {
+    const auto key = add_run(kRupa, started_at);
+    auto run = views_->snapshot()->network().run(key);
+    auto worked = Reconciler(world_, *fetcher_, *api_).work(std::move(*run), {});
+    apply_records();
+    return worked;
+  }
   std::string_view fetch_error(const std::string& path, std::string_view member = "results_pdf") {
     const auto bytes = fetcher_->fetch(source(), base() + path, member);
     return bytes ? std::string_view("fetched") : bytes.error().code;
@@ -337,31 +373,7 @@ TEST(NetworkReconciler, a_document_that_is_gone_holds_up_neither_other_orders_no
     return request.path.starts_with("/gone") ? json(404, "{}") : json(200, page);
   });
   static_cast<void>(house.consent(std::chrono::seconds(3600)));
-  Reconciler reconciler(house.world_, *house.fetcher_, *house.api_);
-  const auto reconcile = [&](Timestamp started_at) {
-    store::NetworkRun run;
-    run.source = kRupa;
-    run.clinic = ClinicId("cli_1");
-    run.kind = "manual";
-    run.state = "waiting";
-    run.started_at = started_at;
-    {
-      const auto transaction = house.views_->begin();
-      transaction->network().add_run(run);
-      EXPECT_TRUE(transaction->commit());
-    }
-    auto next = house.views_->snapshot()->network().next_run();
-    EXPECT_TRUE(next);
-    auto worked = reconciler.work(std::move(*next), {});
-    const auto transaction = house.views_->begin();
-    const auto records = house.log_.read(transaction->read().applied(), {});
-    for (const auto& record : *records) {
-      EXPECT_TRUE(sync::apply_record(*transaction, house.log_, record, house.world_.apply, house.clock_.now()));
-      transaction->set_applied(record.sequence);
-    }
-    EXPECT_TRUE(transaction->commit());
-    return worked;
-  };
+  const auto reconcile = [&](Timestamp started_at) { return house.reconciled(started_at); };
   EXPECT_EQ(reconcile(house.clock_.now()).gaps, 2) << "both orders are new";
 
   page = page_of_two(R"({"results_hl7":"MSH|A","results_pdf":")" + house.base() + R"(/gone"})", "MSH|C");
@@ -374,6 +386,25 @@ TEST(NetworkReconciler, a_document_that_is_gone_holds_up_neither_other_orders_no
   const auto again = reconcile(house.clock_.now());
   EXPECT_EQ(again.gaps, 0);
   EXPECT_EQ(again.state, "running") << "it is tried again for a while";
+}
+
+TEST(NetworkReconciler, what_was_read_before_a_newer_event_came_does_not_regress_it) {
+  const std::string first = page_of_two(R"({"results_hl7":"MSH|A"})", "MSH|B");
+  std::function<void()> meanwhile = [] {};
+  Beside house([&](const http::Request&) {
+    meanwhile();
+    return json(200, first);
+  });
+  static_cast<void>(house.consent(std::chrono::seconds(3600)));
+  EXPECT_EQ(house.reconciled(house.clock_.now()).gaps, 2) << "both orders are new";
+  meanwhile = [&] {  // the network has made its answer, and corrects the result before the answer is with us
+    house.receive(test::EventBody("evt_2").at("2026-02-01T00:00:00Z").status("Completed").test("t_1", "MSH|C").text());
+  };
+  EXPECT_EQ(house.reconciled(house.clock_.now()).gaps, 0) << "S2: what was read is older than the event";
+  const auto current = house.views_->snapshot()->order(kRupa, OrderId("ord_1"))->history.latest().key;
+  EXPECT_EQ(current.id.text(), "evt_2");
+  meanwhile = [] {};
+  EXPECT_EQ(house.reconciled(house.clock_.now()).gaps, 1) << "what the network shows afterwards counts";
 }
 
 TEST(NetworkApi, the_networks_clock_is_read_from_its_date) {

@@ -84,6 +84,7 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
   Result<void> outcome;
   for (std::size_t pages = 0; !page.empty() && pages < kPagesMax; ++pages) {
     if (stop.stop_requested()) return fail("stopped", "the server is stopping");
+    const Sequence asked_at = world_.log.end();
     auto answer = api_.get(source, consent, page);
     if (!answer) return forward_error(std::move(answer));
     run.orders_total = std::max(run.orders_total, count_of(*answer->body));
@@ -95,7 +96,7 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
       const bool too_old =
           run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
       if (too_old) continue;
-      auto missed = apply(source, order, answer->at);
+      auto missed = apply(source, order, answer->at, asked_at);
       if (!missed && missed.error().code == kNotCompared) {
         outcome = std::unexpected(std::move(missed).error());  // it holds up no other order; the run is made again
         continue;
@@ -110,21 +111,9 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
   return outcome;
 }
 
-Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent,
-                                    const OrderId& order) {
-  std::string path = source.order_path;
-  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
-  auto answer = api_.get(source, consent, path);
-  if (!answer) return forward_error(std::move(answer));
-  wait_for_sync();
-  for (const OrderSnapshot& read : orders_of(*answer->body)) {
-    if (read.id == order) return apply(source, read, answer->at);
-  }
-  return false;
-}
-
 // True if the order showed something new, which is then in the log.
-Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot& order, Timestamp read_at) {
+Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot& order, Timestamp read_at,
+                               Sequence asked_at) {
   std::optional<store::OrderRecord> known;
   bool pending = false;
   {
@@ -134,6 +123,10 @@ Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot
     if (auto status = snapshot->status(); !status) return forward_error(std::move(status));
   }
   if (pending) return false;  // its documents are on their way: what they say is not known yet
+  // S2: an event that came since the network was asked may be newer than what was read, which would be put behind it.
+  if (known && std::ranges::any_of(known->history.points,
+                                   [&](const orders::OrderPoint& point) { return point.record > asked_at; }))
+    return false;
   const bool has_history = known && !known->history.points.empty();
   const auto event = event_of(order, source.event_type, read_at,
                               has_history ? known->history.latest().key : orders::EventKey{orders::kNoTime, {}});

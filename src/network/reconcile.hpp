@@ -20,13 +20,12 @@ class Reconciler {
   // consent is no good), or still `running` with a reason (the network fails: to be tried again).
   store::NetworkRun work(store::NetworkRun run, const std::stop_token& stop);
 
-  // Reads one order again, and applies what it shows. Error: those of ApiClient::get.
-  Result<bool> read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order);
-
  private:
   Result<void> read_pages(store::NetworkRun& run, const SourceSettings& source, store::AuthorizationKey consent,
                           const std::stop_token& stop);
-  Result<bool> apply(const SourceSettings& source, const struct OrderSnapshot& order, Timestamp read_at);
+  // `asked_at`: the end of the log before the network was asked.
+  Result<bool> apply(const SourceSettings& source, const struct OrderSnapshot& order, Timestamp read_at,
+                     Sequence asked_at);
   Result<bool> is_news(const SourceSettings& source, const store::OrderRecord& known, const std::string& body) const;
   void wait_for_sync() const;
   void save(const store::NetworkRun& run);
