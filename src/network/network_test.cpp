@@ -205,6 +205,48 @@ TEST(NetworkTokens, what_the_network_refuses_needs_consent_and_what_fails_is_fai
   EXPECT_EQ(house.tokens_->access(house.source(), key).error().code, "needs_consent") << "nobody is asked again";
 }
 
+TEST(NetworkTokens, a_refresh_in_hand_writes_over_neither_a_newer_consent_nor_an_ended_one) {
+  std::function<http::Response()> refresh;
+  std::string revoked;
+  Beside house([&](const http::Request& request) {
+    if (request.path == "/oauth/token") return refresh();
+    revoked = request.body;
+    return json(200, "{}");
+  });
+  Tokens other(*house.views_, house.vault_, *house.wire_, house.clock_, "two");
+  const auto key = house.consent(std::chrono::seconds(0));
+  const auto consent_anew = [&](std::chrono::seconds lifetime) {
+    auto row = house.row(key);
+    row.clinic = ClinicId("cli_2");
+    EXPECT_TRUE(
+        other.keep(house.source(), row, {Secret<std::string>("at_new"), Secret<std::string>("rt_new"), lifetime}));
+  };
+  refresh = [&] {
+    consent_anew(std::chrono::hours(1));
+    return json(200, tokens_answer(1));
+  };
+  EXPECT_EQ(house.tokens_->access(house.source(), key).value().reveal(), "at_new");
+  EXPECT_EQ(house.row(key).clinic.text(), "cli_2");
+
+  consent_anew(std::chrono::seconds(0));
+  refresh = [&] {
+    consent_anew(std::chrono::hours(1));
+    return json(400, R"({"error":"invalid_grant"})");
+  };
+  EXPECT_FALSE(house.tokens_->access(house.source(), key));
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kConnected) << "the newer consent was not what was refused";
+
+  consent_anew(std::chrono::seconds(0));
+  refresh = [&] {
+    EXPECT_TRUE(other.revoke(house.source(), key));
+    return json(200, tokens_answer(2));
+  };
+  EXPECT_EQ(house.tokens_->access(house.source(), key).error().code, "revoked");
+  EXPECT_EQ(house.row(key).state, store::ConsentState::kRevoked);
+  EXPECT_TRUE(house.row(key).sealed_access.empty());
+  EXPECT_TRUE(revoked.contains("token=rt_2")) << "the network forgets what it gave after the end, too";
+}
+
 TEST(NetworkTokens, tokens_are_sealed_at_rest_and_forgotten_by_a_revocation) {
   std::string revoked;
   Beside house([&](const http::Request& request) {

@@ -37,6 +37,11 @@ bool is_refusal(const http::ClientResponse& answer) {
   return error == "invalid_grant" || error == "access_denied" || error == "unauthorized_client";
 }
 
+// Each sealing has a nonce of its own, so the same bytes are the same pair, untouched.
+bool is_same_pair(const Authorization& one, const Authorization& other) {
+  return one.sealed_access == other.sealed_access && one.sealed_refresh == other.sealed_refresh;
+}
+
 }  // namespace
 
 Result<TokenPair> read_tokens(std::string_view text, std::chrono::seconds lifetime_if_unsaid) {
@@ -155,12 +160,12 @@ Result<Authorization> Tokens::lease(store::AuthorizationKey key) {
 Result<Secret<std::string>> Tokens::refreshed(const SourceSettings& source, Authorization row, Why why) {
   const std::string old = unsealed(row, "refresh", row.sealed_refresh);
   if (old.empty()) {
-    conclude(std::move(row), ConsentState::kNeedsConsent, "no_refresh_token");
+    conclude(row, ConsentState::kNeedsConsent, "no_refresh_token");
     return fail("needs_consent", "the network refused the token, and there is none to refresh it with");
   }
   const auto answer = post(source, source.token_url, {{"grant_type", "refresh_token"}, {"refresh_token", old}});
   if (answer && is_refusal(*answer)) {
-    conclude(std::move(row), ConsentState::kNeedsConsent, "refresh_refused");
+    conclude(row, ConsentState::kNeedsConsent, "refresh_refused");
     return fail("needs_consent", "the network takes our tokens no more: the practitioner must consent again");
   }
   auto pair = answer && (answer->status == 200 || answer->status == 201)
@@ -172,20 +177,44 @@ Result<Secret<std::string>> Tokens::refreshed(const SourceSettings& source, Auth
     // A token that has not expired still works while its successor cannot be had.
     const bool usable = why == Why::kExpiring && row.expires_at > clock_.now();
     std::string token = usable ? unsealed(row, "access", row.sealed_access) : std::string{};
-    conclude(std::move(row), usable ? ConsentState::kConnected : ConsentState::kFailing, reason);
+    conclude(row, usable ? ConsentState::kConnected : ConsentState::kFailing, reason);
     if (usable) return Secret<std::string>(std::move(token));
     return fail("network_unavailable", "the network's token endpoint gave no token", reason);
   }
   if (pair->refresh.reveal().empty()) pair->refresh = Secret<std::string>(old);
   // The new refresh token is durable in the same commit that forgets the old one, and before either token is used.
-  if (auto kept = keep(source, std::move(row), *pair); !kept) return forward_error(std::move(kept));
-  return pair->access;
+  const auto newer = replace(source, row, *pair);
+  if (!newer) return std::unexpected(newer.error());
+  if (!*newer) return pair->access;
+  if ((*newer)->state == ConsentState::kRevoked) {
+    forget_at_network(source, pair->refresh.reveal());
+    return fail("revoked", "the consent was ended here");
+  }
+  return Secret<std::string>(unsealed(**newer, "access", (*newer)->sealed_access));
+}
+
+Result<std::optional<Authorization>> Tokens::replace(const SourceSettings& source, const Authorization& spent,
+                                                     const TokenPair& pair) {
+  const auto transaction = views_.begin();
+  auto now = transaction->read().network().authorization(spent.key);
+  if (!now) return fail("not_found", "there is no such consent");
+  if (now->state == ConsentState::kRevoked || !is_same_pair(*now, spent)) return now;
+  keep(*transaction, source, spent, pair);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  return std::nullopt;
 }
 
 Result<store::AuthorizationKey> Tokens::keep(const SourceSettings& source, Authorization row, const TokenPair& pair) {
   const auto transaction = views_.begin();
+  const auto key = keep(*transaction, source, std::move(row), pair);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  return key;
+}
+
+store::AuthorizationKey Tokens::keep(store::ViewsTransaction& transaction, const SourceSettings& source,
+                                     Authorization row, const TokenPair& pair) const {
   const Timestamp now = clock_.now();
-  const auto known = transaction->read().network().authorization(source.source, row.app_practitioner);
+  const auto known = transaction.read().network().authorization(source.source, row.app_practitioner);
   row.source = source.source;
   row.state = ConsentState::kConnected;
   row.reason.clear();
@@ -194,13 +223,12 @@ Result<store::AuthorizationKey> Tokens::keep(const SourceSettings& source, Autho
   row.updated_at = now;
   row.expires_at = later(now, pair.lifetime);
   row.created_at = known ? known->created_at : now;
-  row.key = known ? known->key : transaction->network().add_authorization(row);
+  row.key = known ? known->key : transaction.network().add_authorization(row);
   row.sealed_access = vault_.seal(name_of_text(row.key, "access"), pair.access.reveal());
   row.sealed_refresh = pair.refresh.reveal().empty()
                            ? std::string{}
                            : vault_.seal(name_of_text(row.key, "refresh"), pair.refresh.reveal());
-  transaction->network().save_authorization(row);
-  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  transaction.network().save_authorization(row);
   return row.key;
 }
 
@@ -221,21 +249,25 @@ Result<void> Tokens::revoke(const SourceSettings& source, store::AuthorizationKe
     transaction->network().save_authorization(*row);
     if (auto committed = transaction->commit(); !committed) return committed;
   }
-  if (token.empty() || source.revoke_url.empty()) return {};
+  forget_at_network(source, token);
+  return {};
+}
+
+void Tokens::forget_at_network(const SourceSettings& source, const std::string& token) const {
+  if (token.empty() || source.revoke_url.empty()) return;
   const auto answer = post(source, source.revoke_url, {{"token", token}});
   if (!answer || answer->status / 100 != 2) {
     runtime::log::warning(
         "network.revoke_failed",
         {{"source", source.source.text()}, {"reason", answer ? std::string_view("status") : answer.error().code}});
   }
-  return {};
 }
 
-// Ends a refresh that gave nothing.
-void Tokens::conclude(Authorization row, ConsentState state, std::string reason) {
+// Ends a refresh that gave nothing. It says nothing of a pair that was written meanwhile.
+void Tokens::conclude(const Authorization& row, ConsentState state, std::string reason) {
   const auto transaction = views_.begin();
   auto now = transaction->read().network().authorization(row.key);
-  if (!now || now->state == ConsentState::kRevoked) return;
+  if (!now || now->state == ConsentState::kRevoked || !is_same_pair(*now, row)) return;
   now->state = state;
   now->reason = std::move(reason);
   if (now->lease_owner == instance_) {

@@ -51,6 +51,9 @@ class Tokens {
 
   // Puts a pair in place of what is stored for this practitioner: adds or replaces the consent.
   Result<store::AuthorizationKey> keep(const SourceSettings& source, store::Authorization row, const TokenPair& pair);
+  // The same as a part of the caller's transaction.
+  store::AuthorizationKey keep(store::ViewsTransaction& transaction, const SourceSettings& source,
+                               store::Authorization row, const TokenPair& pair) const;
 
   // Ends the consent here, and tells the network (once; if it cannot be told the tokens are forgotten all the same).
   Result<void> revoke(const SourceSettings& source, store::AuthorizationKey key);
@@ -61,7 +64,11 @@ class Tokens {
                                       const Secret<std::string>& refused);
   Result<store::Authorization> lease(store::AuthorizationKey key);
   Result<Secret<std::string>> refreshed(const SourceSettings& source, store::Authorization row, Why why);
-  void conclude(store::Authorization row, store::ConsentState state, std::string reason);
+  // The row that another pair or a revocation was written to since `spent` was read; nothing if `pair` took its place.
+  Result<std::optional<store::Authorization>> replace(const SourceSettings& source, const store::Authorization& spent,
+                                                      const TokenPair& pair);
+  void conclude(const store::Authorization& row, store::ConsentState state, std::string reason);
+  void forget_at_network(const SourceSettings& source, const std::string& token) const;
   Result<http::ClientResponse> post(const SourceSettings& source, const std::string& url,
                                     std::vector<std::pair<std::string, std::string>> parameters) const;
   std::mutex& mutex_of(store::AuthorizationKey key);
