@@ -387,6 +387,23 @@ TEST_F(Deliveries, alerts_come_on_transitions_only) {
   EXPECT_EQ(types, (std::vector<std::string>{"endpoint.dead_letter", "endpoint.failing", "endpoint.recovered"}));
 }
 
+TEST_F(Deliveries, an_endpoint_that_was_well_for_long_is_not_disabled_when_it_begins_to_fail) {
+  open(delivery::Schedule::parse({"0s", "1ms", "1ms", "1ms", "1ms"}).value());
+  const auto id = endpoint("/blip", R"(,"concurrency":1)");
+  {
+    const auto transaction = house.views_->begin();
+    auto row = *transaction->deliveries().read().endpoint(id, {});
+    row.health_since = Timestamp{house.clock_.now().microseconds - std::chrono::microseconds(24h * 365).count()};
+    transaction->deliveries().save_endpoint(row);
+    ASSERT_TRUE(transaction->commit().has_value());
+  }
+  receiver.answer("/blip", {500, 500, 500});  // as many as open the breaker
+  for (int i = 0; i < 4; ++i) result("evt_" + std::to_string(i), "A", "ord_" + std::to_string(i));
+  settle();  // each step keeps house, also the one in which the breaker opens
+  EXPECT_EQ(Json(house.get("/v1/endpoints/" + id).body).text("/state"), "enabled");
+  EXPECT_EQ(listed("?state=dead&endpoint=" + id).size("/items"), 0U);
+}
+
 TEST_F(Deliveries, during_a_rotation_both_secrets_verify) {
   const auto id = endpoint("/rotated");
   const std::string old = secrets["/rotated"];

@@ -432,13 +432,14 @@ void Delivery::judge(store::DeliveryWrites& write, Lane& lane, const Ended& ende
   if (!row || row->dead_told) return;
   row->dead_told = true;
   write.save_endpoint(*row);
+  lane.note_health(*row);
   const std::string id = delivery_id(ended.row.key, ended.row.nonce);
   runtime::log::warning("endpoint.dead_letter", {{"endpoint", lane.row().id}, {"delivery", id}});
   tell(write, lane, "endpoint.dead_letter", id);
 }
 
 // The state of health as it is shown, and as it is taken up after a restart.
-void Delivery::save_health(store::DeliveryWrites& write, const Lane& lane) {
+void Delivery::save_health(store::DeliveryWrites& write, Lane& lane) {
   auto row = write.read().endpoint(lane.row().id, {});
   if (!row) return;
   const bool failing = lane.row().failing;
@@ -447,6 +448,8 @@ void Delivery::save_health(store::DeliveryWrites& write, const Lane& lane) {
   row->breaker_until = failing ? later(clock_.now(), lane.cooldown()) : Timestamp{};
   if (!failing) row->dead_told = false;
   write.save_endpoint(*row);
+  // The same step may ask for how long it has failed: not since the moment at which it was found well.
+  lane.note_health(*row);
 }
 
 void Delivery::disable(store::DeliveryWrites& write, Lane& lane, const std::string& reason) {

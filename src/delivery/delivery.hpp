@@ -113,7 +113,7 @@ class Delivery {
   void write_ended(store::DeliveryWrites& write, std::vector<Ended>& ended);
   void write_attempt(store::DeliveryWrites& write, Lane& lane, Ended& ended);
   void judge(store::DeliveryWrites& write, Lane& lane, const Ended& ended, store::Finish& finish);
-  void save_health(store::DeliveryWrites& write, const Lane& lane);
+  void save_health(store::DeliveryWrites& write, Lane& lane);
   void disable(store::DeliveryWrites& write, Lane& lane, const std::string& reason);
   void tell(store::DeliveryWrites& write, const Lane& about, const std::string& type, const std::string& detail);
   bool keep_house(store::DeliveryWrites& write);

@@ -23,6 +23,12 @@ void Lane::open(std::string url, std::optional<vendors::SigningKeys> keys) {
   keys_ = std::move(keys);
 }
 
+void Lane::note_health(const store::EndpointRow& written) {
+  row_.health_since = written.health_since;
+  row_.breaker_until = written.breaker_until;
+  row_.dead_told = written.dead_told;
+}
+
 // A token bucket that holds what comes in a fifth of a second, at least one.
 void Lane::refill(Instant now) {
   const double rate = static_cast<double>(row_.rate);

@@ -29,6 +29,8 @@ class Lane {
   void update(store::EndpointRow row);
   // The address and the keys, unsealed. Without keys nothing is sent.
   void open(std::string url, std::optional<vendors::SigningKeys> keys);
+  // What was just written of its health: the rest of the lane stays as it is.
+  void note_health(const store::EndpointRow& written);
 
   // How many requests may start now.
   [[nodiscard]] std::size_t room(Instant now);
