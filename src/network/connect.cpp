@@ -300,21 +300,24 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
   row.vendor_practitioner = PractitionerId(text_at(*me->body, source->practitioner_pointer));
   row.clinic = ClinicId(text_at(*me->body, source->clinic_pointer));
   if (row.clinic.empty()) return fail("bad_response", "the Practitioner endpoint names no clinic");
-  if (auto kept = tokens_.keep(*source, row, *pair); !kept) return forward_error(std::move(kept));
-  auto connected = sync::connect(world_.views, {row.app_practitioner, row.source, row.clinic, row.vendor_practitioner},
-                                 world_.clock.now());
-  if (!connected) return forward_error(std::move(connected));
   {
+    // One transaction: a consent without its connection would let the clinic be read for nobody, and a connection
+    // without its run would never be given what is older than a scheduled reading looks back.
     const auto transaction = world_.views.begin();
+    const Timestamp now = world_.clock.now();
+    tokens_.keep(*transaction, *source, row, *pair);
+    auto connected =
+        sync::connect(*transaction, {row.app_practitioner, row.source, row.clinic, row.vendor_practitioner}, now);
+    if (!connected) return forward_error(std::move(connected));
     store::NetworkRun run;
     run.source = row.source;
     run.app_practitioner = row.app_practitioner;
     run.clinic = row.clinic;
     run.kind = "backfill";
     run.state = "waiting";
-    run.started_at = world_.clock.now();
+    run.started_at = now;
     transaction->network().add_run(run);
-    auto connected_row = audit_row(link, request, world_.clock.now(), "200");
+    auto connected_row = audit_row(link, request, now, "200");
     connected_row.objects.push_back("clinic=" + row.clinic.text());
     transaction->audit().append({&connected_row, 1});
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));

@@ -34,7 +34,14 @@ Result<std::size_t> release(store::ViewsTransaction& transaction, const store::E
 
 Result<Connected> connect(store::Views& views, const ConnectRequest& request, Timestamp now) {
   const auto transaction = views.begin();
-  auto& read = transaction->read();
+  auto connected = connect(*transaction, request, now);
+  if (!connected) return connected;
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  return connected;
+}
+
+Result<Connected> connect(store::ViewsTransaction& transaction, const ConnectRequest& request, Timestamp now) {
+  auto& read = transaction.read();
   if (!read.may_connect(request.practitioner, request.source, request.clinic, request.reach)) {
     if (auto status = read.status(); !status) return forward_error(std::move(status));
     return fail("not_found", "there is no such clinic within the reach");
@@ -42,7 +49,7 @@ Result<Connected> connect(store::Views& views, const ConnectRequest& request, Ti
   auto practitioner = read.practitioner(request.practitioner, store::kEverything);
   if (!practitioner) {
     practitioner.emplace();
-    practitioner->key = transaction->add_practitioner(request.practitioner);
+    practitioner->key = transaction.add_practitioner(request.practitioner);
   }
   const auto same = std::ranges::find_if(practitioner->connections, [&](const store::ConnectionRow& connection) {
     return connection.source == request.source && connection.clinic == request.clinic;
@@ -51,30 +58,29 @@ Result<Connected> connect(store::Views& views, const ConnectRequest& request, Ti
   if (same != practitioner->connections.end()) {
     result.connection = *same;
     if (same->vendor_practitioner == request.vendor_practitioner || request.vendor_practitioner.empty()) return result;
-    transaction->set_vendor_practitioner(same->key, request.vendor_practitioner);
+    transaction.set_vendor_practitioner(same->key, request.vendor_practitioner);
     result.connection.vendor_practitioner = request.vendor_practitioner;
   } else {
     result.created = true;
     result.connection = {
         {}, practitioner->key, request.practitioner, request.source, request.clinic, request.vendor_practitioner, now};
-    result.connection.key = transaction->add_connection(result.connection);
+    result.connection.key = transaction.add_connection(result.connection);
     store::Backfill job;
     job.connection = result.connection.key;
     job.through = read.last_entry();
     job.orders_total = read.count_orders_of_clinic(request.source, request.clinic);
     job.finished = job.orders_total == 0;
-    transaction->save_backfill(job);
+    transaction.save_backfill(job);
   }
   // The connection says where the practitioner works: orders that name no clinic may find theirs by it.
   if (!request.vendor_practitioner.empty() &&
-      transaction->learn_clinic(request.source, {request.vendor_practitioner, request.clinic},
-                                store::Witness::kConnection)) {
+      transaction.learn_clinic(request.source, {request.vendor_practitioner, request.clinic},
+                               store::Witness::kConnection)) {
     const Moment moment{now, read.applied()};
     for (const auto key : read.orders_without_clinic(request.source, request.vendor_practitioner)) {
-      if (auto order = read.order(key)) settle_and_issue(*transaction, *order, {}, moment);
+      if (auto order = read.order(key)) settle_and_issue(transaction, *order, {}, moment);
     }
   }
-  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   return result;
 }
 

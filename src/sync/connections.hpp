@@ -25,6 +25,8 @@ struct Connected {
 // and a backfill job will give them what was parked and the clinic's current results. Calling it again changes nothing.
 // Error: `not_found` (the clinic is beyond the reach).
 Result<Connected> connect(store::Views& views, const ConnectRequest& request, Timestamp now);
+// The same as a part of the caller's transaction, which must be dropped if it fails.
+Result<Connected> connect(store::ViewsTransaction& transaction, const ConnectRequest& request, Timestamp now);
 
 // Ends the practitioner's live connections (those to `clinic` of `source` only, where given). Their items are no longer
 // visible. Error: `not_found`. The result is how many were ended.
