@@ -398,7 +398,7 @@ void Delivery::judge(store::DeliveryWrites& write, Lane& lane, const Ended& ende
   const auto delay = options_.schedule.delay(ended.row.tries + 1, dice(), asked);
   if (asked && (ended.result->status == 429 || ended.result->status == 503))
     lane.wait_until(ended.ended + std::min<Microseconds>(*asked, kReceiverPauseMax));
-  switch (lane.failed(ended.ended, options_.breaker)) {
+  switch (lane.failed(ended.started, ended.ended, options_.breaker)) {
     case Lane::Turn::kOpened:
       save_health(write, lane);
       runtime::log::warning("endpoint.failing", {{"endpoint", lane.row().id}, {"outcome", finish.attempt.outcome}});

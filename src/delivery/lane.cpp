@@ -70,13 +70,14 @@ Lane::Turn Lane::succeeded() {
   return Turn::kRecovered;
 }
 
-Lane::Turn Lane::failed(Instant now, const BreakerOptions& options) {
+Lane::Turn Lane::failed(Instant started, Instant now, const BreakerOptions& options) {
   ++failures_;
-  if (!is_open() && failures_ < options.failures) return Turn::kNone;
+  if (is_open() ? started < probes_from_ : failures_ < options.failures) return Turn::kNone;
   const bool opened = !is_open();
   row_.failing = true;
   cooldown_ = cooldown_.count() == 0 ? options.cooldown : std::min(cooldown_ * 2, options.cooldown_max);
-  not_before_ = std::max(not_before_, now + cooldown_);
+  probes_from_ = now + cooldown_;
+  not_before_ = std::max(not_before_, probes_from_);
   return opened ? Turn::kOpened : Turn::kStillOpen;
 }
 

@@ -43,7 +43,8 @@ class Lane {
   enum class Turn { kNone, kOpened, kStillOpen, kRecovered };
   // Whether the endpoint is well, by one more answer. kOpened: it has just begun to fail.
   Turn succeeded();
-  Turn failed(Instant now, const BreakerOptions& options);
+  // What was `started` before the breaker opened is no probe: it says nothing new, however many there are.
+  Turn failed(Instant started, Instant now, const BreakerOptions& options);
   // The receiver asked for a pause (429 or 503 with Retry-After).
   void wait_until(Instant until) { not_before_ = std::max(not_before_, until); }
 
@@ -69,6 +70,7 @@ class Lane {
   std::size_t in_flight_ = 0;
   int failures_ = 0;  // in a row
   std::chrono::milliseconds cooldown_{0};
+  Instant probes_from_;  // of an open breaker
   Instant not_before_;
   double tokens_ = 0;
   Instant refilled_;

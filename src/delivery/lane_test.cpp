@@ -50,29 +50,42 @@ TEST(Lane, keeps_to_its_rate) {
 
 TEST(Lane, opens_its_breaker_tries_one_at_a_time_and_recovers) {
   Lane lane = lane_with(8);
-  EXPECT_EQ(lane.failed(kStart, kBreaker), Turn::kNone);
-  EXPECT_EQ(lane.failed(kStart, kBreaker), Turn::kNone);
-  EXPECT_EQ(lane.failed(kStart, kBreaker), Turn::kOpened);
+  EXPECT_EQ(lane.failed(kStart, kStart, kBreaker), Turn::kNone);
+  EXPECT_EQ(lane.failed(kStart, kStart, kBreaker), Turn::kNone);
+  EXPECT_EQ(lane.failed(kStart, kStart, kBreaker), Turn::kOpened);
   EXPECT_EQ(lane.room(kStart + 9s), 0U);
   EXPECT_EQ(lane.room(kStart + 10s), 1U) << "one probe";
   lane.started(1);
   EXPECT_EQ(lane.room(kStart + 11s), 0U);
   lane.ended();
-  EXPECT_EQ(lane.failed(kStart + 11s, kBreaker), Turn::kStillOpen);
+  EXPECT_EQ(lane.failed(kStart + 10s, kStart + 11s, kBreaker), Turn::kStillOpen);
   EXPECT_EQ(lane.room(kStart + 30s), 0U) << "twice as long";
   EXPECT_EQ(lane.room(kStart + 31s), 1U);
-  EXPECT_EQ(lane.failed(kStart + 31s, kBreaker), Turn::kStillOpen);
+  EXPECT_EQ(lane.failed(kStart + 31s, kStart + 31s, kBreaker), Turn::kStillOpen);
   EXPECT_EQ(lane.opens_at(), kStart + 61s) << "but never longer than the most";
   EXPECT_EQ(lane.succeeded(), Turn::kRecovered);
   EXPECT_EQ(lane.succeeded(), Turn::kNone) << "told once";
   EXPECT_EQ(lane.room(kStart + 61s), 8U);
 }
 
+TEST(Lane, what_was_under_way_when_the_breaker_opened_does_not_keep_it_open_for_longer) {
+  Lane lane = lane_with(8);
+  lane.started(8);
+  for (int i = 0; i < 8; ++i) {
+    lane.ended();
+    lane.failed(kStart, kStart + 1s, kBreaker);
+  }
+  EXPECT_EQ(lane.room(kStart + 10s), 0U);
+  EXPECT_EQ(lane.room(kStart + 11s), 1U) << "eight failed at once: one cool-down, not doubled by each";
+  EXPECT_EQ(lane.failed(kStart + 11s, kStart + 12s, kBreaker), Turn::kStillOpen) << "a probe that fails does double it";
+  EXPECT_EQ(lane.opens_at(), kStart + 32s);
+}
+
 TEST(Lane, a_success_between_failures_keeps_the_breaker_closed) {
   Lane lane = lane_with(8);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(lane.failed(kStart, kBreaker), Turn::kNone);
-    EXPECT_EQ(lane.failed(kStart, kBreaker), Turn::kNone);
+    EXPECT_EQ(lane.failed(kStart, kStart, kBreaker), Turn::kNone);
+    EXPECT_EQ(lane.failed(kStart, kStart, kBreaker), Turn::kNone);
     EXPECT_EQ(lane.succeeded(), Turn::kNone);
   }
 }
@@ -90,7 +103,7 @@ TEST(Lane, sends_nothing_while_paused_or_without_its_secret) {
 
 TEST(Lane, an_operator_who_resumes_it_closes_the_breaker) {
   Lane lane = lane_with(8);
-  for (int i = 0; i < 3; ++i) lane.failed(kStart, kBreaker);
+  for (int i = 0; i < 3; ++i) lane.failed(kStart, kStart, kBreaker);
   auto resumed = lane.row();
   resumed.failing = false;
   lane.update(resumed);
