@@ -257,6 +257,7 @@ class Api::Core {
   std::optional<Problem> take_apart(Exchange& exchange) const;
   bool submit(const Shared& exchange);
   void serve(const Shared& exchange);
+  void serve_again(const Shared& exchange);
   std::optional<http::Response> begin_change(Exchange& exchange);
   void park(const Shared& exchange, Wait wait);
   void finish(const Shared& exchange, http::Response response);
@@ -432,9 +433,27 @@ void Api::Core::park(const Shared& exchange, Wait wait) {
                              *exchange->deadline,
                              [this, exchange, empty = std::move(wait.empty)](FeedWaiters::Ended ended) mutable {
                                if (ended != FeedWaiters::Ended::kNews) return finish(exchange, std::move(empty));
-                               if (!submit(exchange)) answer(*exchange, overloaded());
+                               if (!workers_.submit([this, exchange] { serve_again(exchange); }))
+                                 answer(*exchange, overloaded());
                              }};
   if (!waiters_.park(waiter)) answer(*exchange, too_many_waiters());
+}
+
+// The key may have been revoked, or have expired, while its request waited: what came since is not for it.
+void Api::Core::serve_again(const Shared& exchange) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!keys_.is_fresh(now)) {
+    if (const auto loaded = keys_.reload(now); !loaded) return answer(*exchange, store_failed(loaded.error()));
+  }
+  const auto key = bearer_key(exchange->call.headers);
+  if (key && !same_key(*key, context_.admin_key.reveal())) {
+    const auto found = keys_.find(*key, context_.clock.now());
+    if (found.standing != KeyRing::Standing::kGood) {
+      trail_.count_failure(exchange->peer);
+      return answer(*exchange, unauthorized(true, found.standing));
+    }
+  }
+  serve(exchange);
 }
 
 void Api::Core::finish(const Shared& exchange, const Problem& problem) {

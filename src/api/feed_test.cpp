@@ -247,6 +247,26 @@ TEST(Feed, a_long_poll_of_one_who_is_disconnected_ends) {
   EXPECT_EQ(code_of(poll.get()), "unknown_practitioner");
 }
 
+TEST(Feed, a_long_poll_whose_key_was_revoked_is_shown_nothing_more) {
+  House house;
+  house.connect("anna");
+  const Json key(house.call("POST", "/v1/keys", R"({"name":"reader","scopes":["read_results"]})").body);
+  auto poll = std::async(std::launch::async, [&] {
+    return house.call("GET", "/v1/feed?practitioner=anna&wait=30", {}, "Bearer " + key.text("/key"));
+  });
+  const auto patience = std::chrono::steady_clock::now() + 10s;
+  while (!house.get("/metrics").body.contains("resultsync_api_feed_waiters 1\n")) {
+    ASSERT_LT(std::chrono::steady_clock::now(), patience);
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(house.call("DELETE", "/v1/keys/" + key.text("/id")).status, 204);
+  house.receive({.id = "evt_1"});
+  ASSERT_EQ(poll.wait_for(5s), std::future_status::ready);
+  const auto answer = poll.get();
+  EXPECT_EQ(answer.status, 401) << "revoked before the item came: " << answer.body;
+  EXPECT_EQ(code_of(answer), "unauthorized");
+}
+
 TEST(Feed, long_polls_are_bounded_hold_no_thread_and_end_with_the_service) {
   HouseOptions options;
   options.waiters_max = 20;
