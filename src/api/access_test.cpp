@@ -402,6 +402,18 @@ TEST(Idempotency, a_kept_answer_shows_its_secret_to_nobody_who_has_the_store) {
   std::filesystem::remove_all(directory);
 }
 
+TEST(Idempotency, a_search_by_post_leaves_alone_what_a_write_has_kept) {
+  const House house;
+  const Headers headers{{"Idempotency-Key", "k"}, {"Content-Type", "application/x-www-form-urlencoded"}};
+  const auto first = send(house, "POST", "/v1/keys", headers, kReader);
+  ASSERT_EQ(first.status, 201);
+  EXPECT_EQ(send(house, "POST", "/fhir/R4/Patient/_search", headers, "family=doe").status, 200);
+  EXPECT_EQ(send(house, "POST", "/v1/keys", headers, kReader).body, first.body);
+  EXPECT_EQ(send(house, "POST", "/fhir/R4/Patient/_search", {{"Idempotency-Key", "s"}}).status, 200);
+  EXPECT_FALSE(house.views_->snapshot()->access().idempotency("admin", sha256("s")).has_value())
+      << "an answer full of health data is not kept";
+}
+
 TEST(Idempotency, keys_are_bounded) {
   const House house;
   EXPECT_EQ(send(house, "POST", "/v1/keys", {{"Idempotency-Key", std::string(255, 'k')}}, kReader).status, 201);

@@ -375,6 +375,8 @@ std::optional<Problem> Api::Core::take_apart(Exchange& exchange) const {
   auto purpose = purpose_in(call.headers);
   if (!purpose) return purpose.error();
   exchange.purpose = std::move(*purpose);
+  // What only reads claims no key, and must not take the place of what a write has kept under it.
+  if (!changes_something(*exchange.route)) return std::nullopt;
   auto write = idempotent_write(*exchange.route, call, exchange.target);
   if (!write) return write.error();
   exchange.write = std::move(*write);
