@@ -279,6 +279,15 @@ TEST(AuditLog, what_a_page_shows_is_named) {
             (std::vector<std::string>{"orders/ord_1", "orders/ord_2", "orders/ord_3"}));
 }
 
+// What was asked for by a filter is whatever the caller typed, a patient's name perhaps, until something is found by it.
+TEST(AuditLog, a_filter_that_finds_nothing_stands_as_its_digest) {
+  AccessWorld world;
+  EXPECT_EQ(world.house.get("/v1/results?patient=Zebulon%20Quark").status, 200);
+  const auto objects = audit_rows(world.house).back().objects;
+  ASSERT_EQ(objects.size(), 1U);
+  EXPECT_TRUE(objects.front().starts_with("patient/sha256:")) << objects.front();
+}
+
 TEST(AuditLog, a_missing_scope_is_on_record_and_refused_keys_are_counted) {
   AccessWorld world({.audit = {.failures_interval = std::chrono::seconds(0)}});
   world.house.call("GET", "/v1/status", {}, world.scoped("read_results"));

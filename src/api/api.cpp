@@ -108,10 +108,11 @@ bool reads_its_query(const Route& route) {
   return route.query.size() == 1 && route.query.front() == kAnyQuery;
 }
 
-// For the audit log: what the path names, and the parameters that are ids.
+// For the audit log: what the path names, and the parameters that are ids. An unknown one of kIds is answered with a
+// problem; an unknown one of kFilters with an empty list.
 void name_objects(const Route& route, const Call& call) {
-  static constexpr std::array<std::string_view, 8> kIds{"practitioner", "patient",  "order",    "source",
-                                                        "clinic_id",    "endpoint", "consumer", "actor"};
+  static constexpr std::array<std::string_view, 5> kIds{"practitioner", "source", "clinic_id", "endpoint", "consumer"};
+  static constexpr std::array<std::string_view, 3> kFilters{"patient", "order", "actor"};
   call.objects.clear();
   std::string_view rest = route.pattern;
   std::string_view kind;
@@ -127,10 +128,10 @@ void name_objects(const Route& route, const Call& call) {
     }
   }
   for (const std::string_view name : kIds) {
-    const bool is_known =
-        std::ranges::any_of(route.query, [&](std::string_view known) { return known == name || known == kAnyQuery; });
-    if (!is_known) continue;
     if (const auto id = call.parameters.text(name)) call.objects.add(name, *id);
+  }
+  for (const std::string_view name : kFilters) {
+    if (const auto id = call.parameters.text(name)) call.objects.ask(name, *id);
   }
 }
 

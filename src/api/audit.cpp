@@ -39,6 +39,7 @@ Reply list_audit(Service& service, const Call& call) {
   auto& audit = snapshot->audit();
   const auto rows = order == "oldest" ? audit.after(place, count + 1) : audit.before(filter, place, count + 1);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
+  if (!rows.empty() && !filter.actor.empty()) call.objects.add("actor", filter.actor);
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& row : rows | std::views::take(count)) write_row(json, row);

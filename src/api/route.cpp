@@ -50,6 +50,20 @@ constexpr ScopeName kScopeNames[] = {{Scope::kReadResults, "read_results"},
                                      {Scope::kManageConnections, "manage_connections"},
                                      {Scope::kAdmin, "admin"}};
 
+// A row of the audit log is one line of text.
+std::string name_of_object(std::string_view kind, std::string_view id) {
+  std::string name = std::string(kind) + "/" + std::string(id.substr(0, 255));
+  for (char& c : name) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  return name;
+}
+
+// "orders/sha256:9f86d081884c7d65" of "orders/ord_1".
+std::string digest_of(const std::string& name) {
+  const auto slash = name.find('/');
+  if (slash == std::string::npos) return name;
+  return name.substr(0, slash + 1) + "sha256:" + sha256(name.substr(slash + 1)).hex().substr(0, 16);
+}
+
 }  // namespace
 
 std::string_view name_of(Scope scope) {
@@ -73,22 +87,34 @@ std::string scope_names() {
 }
 
 void Objects::add(std::string_view kind, std::string_view id) {
+  asked_.clear();
+  keep(name_of_object(kind, id));
+}
+
+void Objects::ask(std::string_view kind, std::string_view id) {
+  std::string name = name_of_object(kind, id);
+  asked_.push_back(name);
+  keep(std::move(name));
+}
+
+void Objects::keep(std::string name) {
   if (names_.size() > kObjectsMax) return;
-  std::string name = names_.size() == kObjectsMax ? "more" : std::string(kind) + "/" + std::string(id.substr(0, 255));
-  // A row of the audit log is one line of text.
-  for (char& c : name) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  if (names_.size() == kObjectsMax) name = "more";
   if (std::ranges::find(names_, name) == names_.end()) names_.push_back(std::move(name));
 }
 
 std::vector<std::string> Objects::digests() const {
   std::vector<std::string> digests;
-  for (const std::string& name : names_) {
-    const auto slash = name.find('/');
-    digests.push_back(slash == std::string::npos
-                          ? name
-                          : name.substr(0, slash + 1) + "sha256:" + sha256(name.substr(slash + 1)).hex().substr(0, 16));
-  }
+  for (const std::string& name : names_) digests.push_back(digest_of(name));
   return digests;
+}
+
+std::vector<std::string> Objects::names() const {
+  std::vector<std::string> names = names_;
+  for (std::string& name : names) {
+    if (std::ranges::find(asked_, name) != asked_.end()) name = digest_of(name);
+  }
+  return names;
 }
 
 Found find_route(std::span<const Route> table, std::string_view method, std::string_view raw_path) {

@@ -51,15 +51,22 @@ struct Caller {
 class Objects {
  public:
   void add(std::string_view kind, std::string_view id);  // "orders/ord_1"; once each
-  void clear() { names_.clear(); }
+  // By what a list was narrowed: it is whatever the caller typed until add() names something that was found by it, and
+  // stands as its digest if nothing was.
+  void ask(std::string_view kind, std::string_view id);
+  void clear() { *this = {}; }
   // As they stand in a row of something that was not found, refused or not done yet. Such a name is whatever the caller
   // typed, a patient's name perhaps: its digest still tells whether it was a certain one.
   // "orders/sha256:9f86d081884c7d65".
   [[nodiscard]] std::vector<std::string> digests() const;
-  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  // As they stand in a row of something that was shown or done.
+  [[nodiscard]] std::vector<std::string> names() const;
 
  private:
+  void keep(std::string name);
+
   std::vector<std::string> names_;
+  std::vector<std::string> asked_;  // those of them that are not known to name anything
 };
 inline constexpr std::size_t kObjectsMax = 200;  // of one audit row; beyond, a last one says so: "more"
 
