@@ -279,7 +279,8 @@ TEST(AuditLog, what_a_page_shows_is_named) {
             (std::vector<std::string>{"orders/ord_1", "orders/ord_2", "orders/ord_3"}));
 }
 
-// What was asked for by a filter is whatever the caller typed, a patient's name perhaps, until something is found by it.
+// What was asked for by a filter is whatever the caller typed, a patient's name perhaps, until something is found by
+// it.
 TEST(AuditLog, a_filter_that_finds_nothing_stands_as_its_digest) {
   AccessWorld world;
   EXPECT_EQ(world.house.get("/v1/results?patient=Zebulon%20Quark").status, 200);

@@ -238,7 +238,9 @@ TEST(NetworkTokens, a_refresh_in_hand_writes_over_neither_a_newer_consent_nor_an
 
   consent_anew(std::chrono::seconds(0));
   refresh = [&] {
-    EXPECT_TRUE(other.revoke(house.source(), key));
+    auto quiet = house.source();
+    quiet.revoke_url.clear();  // this server's thread is busy here
+    EXPECT_TRUE(other.revoke(quiet, key));
     return json(200, tokens_answer(2));
   };
   EXPECT_EQ(house.tokens_->access(house.source(), key).error().code, "revoked");
