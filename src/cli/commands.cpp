@@ -85,6 +85,12 @@ constexpr CommandEntry kCommands[] = {
     {"events get", Section::kEvents, "Show one event and its receipts",
      "With --body: the bytes as they arrived, which hold health data.", "resultsync events get evt_9b2m8O7",
      make_events_get},
+    {"events try", Section::kEvents, "Show what a source of the configuration would read a body as",
+     "Needs no server and keeps nothing; for setting up vendor = \"generic\". Links are not shown.",
+     "resultsync events try sample.json --config resultsync.toml --source newlab\ncurl -s "
+     "https://docs.example.com/sample.json "
+     "| resultsync events try -",
+     make_events_try},
     {"orders list", Section::kEvents, "List the orders", "",
      "resultsync orders\nresultsync orders list --practitioner anna", make_orders_list},
     {"orders get", Section::kEvents, "Show one order with its tests and result versions", "",

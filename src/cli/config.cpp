@@ -256,8 +256,18 @@ class Loader {
     const SettingKind& kind = *kind_of(key);
     const auto found = raw_.find(key);
     if (found != raw_.end()) return found->second;
-    if (kind.form == Form::kList) return {split(kind.fallback, ','), "default", true};
-    return {std::string(kind.fallback), "default", true};
+    const std::string_view fallback = fallback_of(key, kind);
+    if (kind.form == Form::kList) return {split(fallback, ','), "default", true};
+    return {std::string(fallback), "default", true};
+  }
+
+  // The default, which may be another one for a vendor that is known to differ.
+  [[nodiscard]] std::string_view fallback_of(const std::string& key, const SettingKind& kind) const {
+    const std::string source = generic_key(key).second;
+    const auto vendor = source.empty() ? raw_.end() : raw_.find("sources." + source + ".vendor");
+    if (vendor == raw_.end()) return kind.fallback;
+    const auto* name = std::get_if<std::string>(&vendor->second.value);
+    return name == nullptr ? kind.fallback : vendor_default(*name, last(key)).value_or(kind.fallback);
   }
 
   void note(const std::string& key, std::string value, const Raw& raw) {
@@ -589,9 +599,67 @@ class Loader {
       problem(take(prefix + "event_types").origin, fmt::format("source {} takes no event type", name),
               "write event_types = [\"order.new_result\"], or leave it out");
     }
+    build_pointers(source, where);
     read_secrets(source, name, where);
     build_api(source);
     loaded_.config.sources.push_back(std::move(source));
+  }
+
+  // Where the bodies of a `generic` network have what.
+  void build_pointers(vendors::Source& source, const std::string& where) {
+    const std::string prefix = "sources." + source.id.text() + ".";
+    const bool is_generic = source.vendor == "generic";
+    for (const vendors::NamedPointer& named : vendors::pointer_names()) {
+      const std::string key = prefix + "pointer_" + std::string(named.name);
+      const bool is_set = raw_.contains(key);
+      if (is_set && !is_generic) {
+        problem(raw_.at(key).origin, fmt::format("{} is for sources with vendor = \"generic\"", key),
+                "leave it out, or set the vendor");
+        continue;
+      }
+      if (!is_generic || (!is_set && kind_of(key)->fallback.empty())) continue;
+      const std::string pointer = text(key);
+      if (const auto checked = vendors::check_pointer(pointer); !checked) {
+        problem(take(key).origin, fmt::format("{} = \"{}\": {}", key, pointer, checked.error().message),
+                checked.error().cause.empty() ? "write it as in \"/data/order/id\"" : checked.error().cause);
+        continue;
+      }
+      source.pointers.*named.member = pointer;
+    }
+    if (is_generic) check_pointers(source, prefix, where);
+  }
+
+  // Whether the pointers together can give anybody a result.
+  void check_pointers(const vendors::Source& source, const std::string& prefix, const std::string& where) {
+    const auto is_written = [&](std::string_view name) {
+      return raw_.contains(prefix + "pointer_" + std::string(name));
+    };
+    if (!is_written("order")) {
+      problem(where, fmt::format("source {} does not say where its bodies have the order's id", source.id.text()),
+              "write pointer_order = \"/data/order/id\", as the network's documentation shows its bodies");
+    }
+    if (!is_written("clinic") && !is_written("practitioner")) {
+      problem(where,
+              fmt::format("source {} says neither where the clinic's id stands nor the practitioner's: no event "
+                          "could be given to anybody",
+                          source.id.text()),
+              "write pointer_clinic = \"/data/clinic_id\", or pointer_practitioner");
+    }
+    for (const vendors::NamedPointer& named : vendors::pointer_names()) {
+      if (!named.of_test || !is_written(named.name) || is_written("tests")) continue;
+      problem(raw_.at(prefix + "pointer_" + std::string(named.name)).origin,
+              fmt::format("{}pointer_{} is read in each ordered test, and no pointer_tests says where those are",
+                          prefix, named.name),
+              "write pointer_tests = \"/data/tests\"; pointer_tests = \"\" makes the whole body the one test");
+      break;
+    }
+    if (!is_written("id") && !source.scheme.name.empty() && !source.scheme.signs_id()) {
+      loaded_.warnings.push_back(
+          {where,
+           fmt::format("source {} has no event id: {} signs none, and there is no pointer_id", source.id.text(),
+                       source.scheme.name),
+           "bodies are then told apart by their SHA-256; write pointer_id if the network's bodies have an id"});
+    }
   }
 
   // What is known of the source's API.

@@ -176,5 +176,43 @@ TEST(Bytes, sizes_are_read_with_their_units) {
     EXPECT_FALSE(parse_bytes(bad)) << bad;
 }
 
+const std::string kGeneric =
+    "[sources.newlab]\nvendor = \"generic\"\nsecrets = [\"file:lab.secret\"]\n"
+    "pointer_order = \"/data/order\"\npointer_clinic = \"/data/clinic\"\n";
+
+TEST_F(Config, a_network_without_code_has_the_defaults_of_standard_webhooks) {
+  write("lab.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+  const LoadedConfig loaded = load(kGeneric);
+  ASSERT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  const vendors::Source& source = loaded.config.sources.at(0);
+  EXPECT_EQ(source.scheme.name, "standard-webhooks");
+  EXPECT_EQ(source.result_event_types, std::vector<std::string>{"*"});
+  EXPECT_EQ(source.pointers.type, "/type");
+  EXPECT_EQ(source.pointers.order, "/data/order");
+  EXPECT_FALSE(source.pointers.id);
+  EXPECT_FALSE(source.pointers.tests) << "not set is another thing than empty, which is the whole body";
+  const LoadedConfig whole = load(kGeneric + "pointer_tests = \"\"\npointer_pdf = \"/pdf\"\n");
+  EXPECT_EQ(whole.config.sources.at(0).pointers.tests, "");
+}
+
+TEST_F(Config, a_pointer_that_is_none_is_explained) {
+  write("lab.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+  expect_problem(kGeneric + "pointer_status = \"data.status\"\n", 6, "begins with a slash");
+  expect_problem(kGeneric + "pointer_pdf = \"/pdf\"\n", 6, "no pointer_tests says where those are");
+  expect_problem(kSource + "pointer_order = \"/data/order\"\n", 3, "is for sources with vendor = \"generic\"");
+  const std::string without = "[sources.newlab]\nvendor = \"generic\"\nsecrets = [\"file:lab.secret\"]\n";
+  expect_problem(without + "pointer_clinic = \"/c\"\n", 1, "where its bodies have the order's id");
+  expect_problem(without + "pointer_order = \"/o\"\n", 1, "neither where the clinic's id stands");
+}
+
+TEST_F(Config, a_network_whose_events_have_no_id_is_warned_of) {
+  const LoadedConfig loaded = load(
+      "[sources.newlab]\nvendor = \"generic\"\nsignature = \"hex-body\"\nsecrets = [\"file:rupa.secret\"]\n"
+      "pointer_order = \"/o\"\npointer_clinic = \"/c\"\n");
+  ASSERT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  ASSERT_EQ(loaded.warnings.size(), 1U);
+  EXPECT_TRUE(loaded.warnings[0].what.contains("has no event id")) << loaded.warnings[0].what;
+}
+
 }  // namespace
 }  // namespace resultsync::cli

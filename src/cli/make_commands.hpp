@@ -26,6 +26,7 @@ std::unique_ptr<Command> make_listen();
 
 std::unique_ptr<Command> make_events_list();
 std::unique_ptr<Command> make_events_get();
+std::unique_ptr<Command> make_events_try();
 std::unique_ptr<Command> make_orders_list();
 std::unique_ptr<Command> make_orders_get();
 std::unique_ptr<Command> make_results_list();

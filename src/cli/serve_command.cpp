@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -28,6 +29,7 @@
 #include "cli/version.hpp"
 #include "delivery/delivery.hpp"
 #include "delivery/endpoints.hpp"
+#include "http/framing.hpp"
 #include "http/server.hpp"
 #include "intake/webhook.hpp"
 #include "network/network.hpp"
@@ -141,10 +143,29 @@ void harden_process() {
   ::umask(0077);
 }
 
+// Empty where all sources speak the common form already: then no body is copied.
+sync::CommonForm common_form_of(const Config& config) {
+  if (std::ranges::all_of(config.sources, [](const vendors::Source& source) { return source.vendor == "rupa"; }))
+    return {};
+  return [sources = config.sources](const store::Record& record, std::string_view body) {
+    const auto source = std::ranges::find(sources, record.source, &vendors::Source::id);
+    if (source == sources.end()) return std::string(body);  // a network that is configured no more
+    std::string_view message_id;
+    for (const store::KeptHeader& header : record.headers) {
+      const bool is_id = std::ranges::any_of(source->scheme.headers, [&](const vendors::HeaderSet& set) {
+        return !set.id.empty() && http::same_name(set.id, header.name);
+      });
+      if (is_id) message_id = header.value;
+    }
+    return vendors::in_common_form(*source, message_id, body);
+  };
+}
+
 sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
   sync::SyncOptions options;
   options.index = std::move(index);
   for (const vendors::Source& source : config.sources) options.result_types[source.id] = source.result_event_types;
+  options.common_form = common_form_of(config);
   if (config.postgres) {
     options.look_every = std::chrono::milliseconds(1'000);
     options.batch = {512, 8 * 1024 * 1024};  // others wait for the writer's turn meanwhile
@@ -248,7 +269,7 @@ class House {
     const sync::SyncOptions options = sync_options(config_, std::move(index));
     sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, options);
     if (auto checked = sync_->check(); !checked) return checked;
-    readable_log_ = std::make_unique<sync::ReadableLog>(*log_, *views_, *documents_vault_, sync::CommonForm{});
+    readable_log_ = std::make_unique<sync::ReadableLog>(*log_, *views_, *documents_vault_, options.common_form);
     if (auto opened = open_delivery(); !opened) return opened;
     if (auto opened = open_network(options); !opened) return opened;
     open_api(keys, ending);

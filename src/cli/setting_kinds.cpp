@@ -33,7 +33,8 @@ constexpr SettingKind kKinds[] = {
     {"server.store_standby", Form::kBoolean, "false",
      "refuse to start, and to be ready, unless commits wait for a standby (synchronous_standby_names)"},
     {"server.threads", Form::kCount, "2", "event loops of the public listener", "", 1, 64},
-    {"sources.*.vendor", Form::kChoice, "rupa", "whose events these are", "rupa"},
+    {"sources.*.vendor", Form::kChoice, "rupa",
+     "whose events these are; `generic` is any other network, read by the pointers below", "rupa|generic"},
     {"sources.*.path", Form::kText, "",
      "path of its webhooks on the public listener; default `/webhook` for the only source, else `/webhooks/NAME`, "
      "where every source "
@@ -52,7 +53,27 @@ constexpr SettingKind kKinds[] = {
     {"sources.*.tolerance_seconds", Form::kCount, "300", "how far a signature's time may be from ours, either side", "",
      1, 604'800},
     {"sources.*.event_types", Form::kList, "order.new_result",
-     "event types that carry results; others are kept, and synced to nobody"},
+     "event types that carry results, `*` for all; others are kept, and synced to nobody. Default of `generic`: `*`"},
+    {"sources.*.pointer_id", Form::kText, "",
+     "`generic`: where a body has the event's id (RFC 6901); default: the signed message id, as the `webhook-id` "
+     "header"},
+    {"sources.*.pointer_type", Form::kText, "/type", "`generic`: the event's type"},
+    {"sources.*.pointer_time", Form::kText, "/timestamp",
+     "`generic`: when it was made: ISO 8601, or seconds or milliseconds since 1970"},
+    {"sources.*.pointer_clinic", Form::kText, "", "`generic`: the clinic's id"},
+    {"sources.*.pointer_practitioner", Form::kText, "", "`generic`: the id of the patient's practitioner"},
+    {"sources.*.pointer_patient", Form::kText, "", "`generic`: the patient's id"},
+    {"sources.*.pointer_order", Form::kText, "", "`generic`: the order's id; required"},
+    {"sources.*.pointer_status", Form::kText, "", "`generic`: the order's status"},
+    {"sources.*.pointer_tests", Form::kText, "",
+     "`generic`: a list of the ordered tests, or the one; empty text: the whole body is one. The pointers that follow "
+     "are read inside each"},
+    {"sources.*.pointer_test", Form::kText, "", "`generic`: an ordered test's id; the only one may go without"},
+    {"sources.*.pointer_lab_test", Form::kText, "", "`generic`: id of the lab test that was ordered"},
+    {"sources.*.pointer_received", Form::kText, "", "`generic`: when the results came from the laboratory"},
+    {"sources.*.pointer_hl7", Form::kText, "", "`generic`: results as HL7 v2: a link, base64, or the text"},
+    {"sources.*.pointer_pdf", Form::kText, "", "`generic`: results as PDF: a link, or base64"},
+    {"sources.*.pointer_requisition", Form::kText, "", "`generic`: the requisition: a link, or base64"},
     {"sources.*.api", Form::kText, "", "address of the network's API; without it only its webhooks are used"},
     {"sources.*.api_allow", Form::kList, "",
      "what may be reached for this source although it is no public address: `10.1.2.0/24`, `127.0.0.1:8090`, "
@@ -138,7 +159,22 @@ constexpr SettingKind kKinds[] = {
     {"log.level", Form::kChoice, "info", "least severe event that is logged", "debug|info|warning|error|off"},
 };
 
+struct VendorDefault {
+  std::string_view vendor, key, value;
+};
+constexpr VendorDefault kVendorDefaults[] = {
+    {"generic", "signature", "standard-webhooks"},
+    {"generic", "event_types", "*"},
+};
+
 }  // namespace
+
+std::optional<std::string_view> vendor_default(std::string_view vendor, std::string_view key) {
+  for (const VendorDefault& one : kVendorDefaults) {
+    if (one.vendor == vendor && one.key == key) return one.value;
+  }
+  return std::nullopt;
+}
 
 std::span<const SettingKind> setting_kinds() {
   return kKinds;

@@ -23,6 +23,10 @@ struct SettingKind {
 };
 std::span<const SettingKind> setting_kinds();
 
+// What a setting of a source is by default where its vendor is known to differ from the table: key "signature" of
+// "generic". Nothing: the table's default.
+std::optional<std::string_view> vendor_default(std::string_view vendor, std::string_view key);
+
 // "32 MiB", "1GB", "512": bytes. Nothing for anything else.
 std::optional<std::int64_t> parse_bytes(std::string_view text);
 

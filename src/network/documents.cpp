@@ -232,12 +232,11 @@ void Documents::serve(const store::DocumentUse& use) {
 
 Result<std::string> Documents::obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const {
   const SourceSettings* source = settings_of(world_.settings, use.source);
-  if (source == nullptr || source->api.empty())
-    return fail("no_api", "this source has no API, so its links are not fetched");
+  if (source == nullptr || (source->api.empty() && source->document_hosts.empty()))
+    return fail("no_api", "this source has no API and no document_hosts, so its links are not fetched");
   auto stored = world_.log.at(use.record);
   if (!stored) return forward_error(std::move(stored));
-  const std::string url =
-      url_of(sync::in_common_form(world_.apply.common_form, use.source, std::move(stored->record.body)), use);
+  const std::string url = url_of(sync::in_common_form(world_.apply.common_form, stored->record), use);
   if (url.empty()) return fail("bad_url", "the event does not hold the link any more");
   auto bytes = fetcher_.fetch(*source, url, use.member, &retry_after);
   if (bytes || bytes.error().code != "link_expired") return bytes;

@@ -185,6 +185,7 @@ Order decode_order(const std::optional<element>& root, const std::optional<eleme
   order.practitioner = PractitionerId(related_id(resource, "patients_practitioner"));
   order.status = text_of(member(member(resource, "attributes"), "status"));
   order.clinic = clinic_named_for(order.practitioner, event.practitioners);
+  if (order.clinic.empty()) order.clinic = ClinicId(id_text(member(root, "clinic_id")));
   std::string state;
   append_canonical(state, *resource);
   for (auto& [id, included] : included_tests(root, resource, documents, event.flags)) {

@@ -1,6 +1,7 @@
 // Reads an event's body leniently: unknown members, members in any order, ids as numbers, missing or null
-// relationships, `included` inside or beside `data` are all fine. Total: every byte string gives an Event; what is odd
-// about it stands in its flags (I4).
+// relationships, `included` inside or beside `data` are all fine. A `clinic_id` beside `data`, where an envelope names
+// the clinic itself, counts where no included practitioner names one. Total: every byte string gives an Event; what is
+// odd about it stands in its flags (I4).
 #pragma once
 
 #include <string>

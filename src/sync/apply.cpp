@@ -15,7 +15,7 @@ using orders::Unmatched;
 bool carries_results(const ApplyOptions& options, const SourceId& source, const std::string& type) {
   const auto types = options.result_types.find(source);
   if (types == options.result_types.end()) return type == "order.new_result";
-  return std::ranges::find(types->second, type) != types->second.end();
+  return std::ranges::any_of(types->second, [&](const std::string& one) { return one == type || one == "*"; });
 }
 
 // A further receipt of an event that is known (I2): of the same body, or of another one under the same id, which is
@@ -30,12 +30,6 @@ void add_receipt(store::ViewsTransaction& transaction, const store::EventRow& ev
   orders::Flags flags = event.flags;
   flags.set(Flag::kConflict);
   transaction.set_flags(event.record, flags);
-}
-
-bool is_reconciled(const store::Record& record) {
-  return std::ranges::any_of(record.headers, [](const store::KeptHeader& header) {
-    return header.name == kOriginHeader && header.value == kReconciled;
-  });
 }
 
 store::EventRow event_row(const orders::Event& event, const store::StoredRecord& stored) {
@@ -109,6 +103,12 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
 
 }  // namespace
 
+bool is_reconciled(const store::Record& record) {
+  return std::ranges::any_of(record.headers, [](const store::KeptHeader& header) {
+    return header.name == kOriginHeader && header.value == kReconciled;
+  });
+}
+
 Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const store::EventLog& log,
                                  const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now) {
   const store::Record& record = stored.record;
@@ -125,8 +125,8 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
     body = referred_body;
   }
   std::string common;
-  if (options.common_form) {
-    common = options.common_form(record.source, body);
+  if (options.common_form && !is_reconciled(record)) {
+    common = options.common_form(record, body);
     body = common;
   }
   // Only a rebuild knows of documents here: they are facts, found by a link of an event that was applied before.

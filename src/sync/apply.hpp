@@ -16,15 +16,21 @@
 
 namespace resultsync::sync {
 
-// A body as its source sent it → the same in the form that decode.hpp reads (vendors/). Empty: bodies are in it
-// already.
-using CommonForm = std::function<std::string(const SourceId& source, std::string_view body)>;
-inline std::string in_common_form(const CommonForm& form, const SourceId& source, std::string body) {
-  return form ? form(source, body) : std::move(body);
+// The header of a record whose event never came: it was read from the network's API. Its body is in the common form.
+inline constexpr std::string_view kOriginHeader = "resultsync-origin";
+inline constexpr std::string_view kReconciled = "reconciled";
+bool is_reconciled(const store::Record& record);
+
+// The body of a record as its source sent it → the same in the form that decode.hpp reads (vendors/). The body is given
+// apart, since a record may refer to another's. Empty: bodies are in it already. Thread-safe.
+using CommonForm = std::function<std::string(const store::Record& record, std::string_view body)>;
+inline std::string in_common_form(const CommonForm& form, const store::Record& record) {
+  return form && !is_reconciled(record) ? form(record, record.body) : record.body;
 }
 
 struct ApplyOptions {
-  std::map<SourceId, std::vector<std::string>> result_types;  // a source that is not here has "order.new_result"
+  // A source that is not here has "order.new_result"; "*" is every type.
+  std::map<SourceId, std::vector<std::string>> result_types;
   // False while rebuilding: nothing that was handed out is issued again.
   bool issue = true;
   CommonForm common_form = {};
@@ -56,9 +62,5 @@ Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& or
 // links: such a version is shown so for ever (S3). The event has been merged.
 void note_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order, const orders::Event& event,
                   const std::vector<store::DocumentUse>& uses);
-
-// The header of a record whose event never came: it was read from the network's API.
-inline constexpr std::string_view kOriginHeader = "resultsync-origin";
-inline constexpr std::string_view kReconciled = "reconciled";
 
 }  // namespace resultsync::sync

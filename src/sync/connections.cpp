@@ -19,7 +19,7 @@ Result<std::size_t> release(store::ViewsTransaction& transaction, const store::E
     if (held.reason != orders::Unmatched::kClinicChanged) continue;
     const auto stored = log.at(held.record);
     if (!stored) return std::unexpected(stored.error());
-    const std::string body = in_common_form(options.common_form, held.source, stored->record.body);
+    const std::string body = in_common_form(options.common_form, stored->record);
     const auto uses = transaction.read().network().uses_of(held.record);
     const orders::Event event = orders::decode_event(body, held.body, store::facts_of(uses));
     items += merge_event(transaction, order, {held.source, event, held.record, body, held.received_at}, options, moment)

@@ -57,7 +57,7 @@ Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, cons
   if (!merged) return 0;  // it waits for an operator (`clinic_changed`), who will merge it with all that is known then
   auto stored = log.at(record);
   if (!stored) return forward_error(std::move(stored));
-  const std::string body = in_common_form(options.common_form, row->source, std::move(stored->record.body));
+  const std::string body = in_common_form(options.common_form, stored->record);
   const auto uses = read.network().uses_of(record);
   const orders::Event event = orders::decode_event(body, row->body, store::facts_of(uses));
   if (!event.order) return 0;
@@ -100,7 +100,7 @@ Result<store::StoredRecord> ReadableLog::at(Sequence sequence) const {
 }
 
 std::string ReadableLog::readable(const store::StoredRecord& stored) const {
-  std::string body = in_common_form(common_form_, stored.record.source, stored.record.body);
+  std::string body = in_common_form(common_form_, stored.record);
   if (orders::links_of(body).empty()) return body;
   const auto snapshot = views_.snapshot();
   // A receipt's body is shown with what the event's links led to.

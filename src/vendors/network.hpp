@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "vendors/common_form.hpp"
 #include "vendors/signature_scheme.hpp"
 #include "vendors/signing_keys.hpp"
 #include "vendors/verify.hpp"
@@ -22,7 +23,7 @@ enum class StalePolicy {
 
 struct Source {
   SourceId id;                     // "rupa"; also reachable as /webhooks/rupa
-  std::string vendor = "rupa";     // which envelope and which client
+  std::string vendor = "rupa";     // which envelope and which client: "rupa", "generic"
   std::vector<std::string> paths;  // further paths on the public listener: "/webhook" for the default source
   SignatureScheme scheme;
   SigningKeys keys;  // newest first
@@ -31,6 +32,7 @@ struct Source {
   std::vector<std::string> result_event_types = {"order.new_result"};
   // What a 200 says. Some networks ask for a text of their own (Fullscript: {"challenge":"…"}).
   std::string acknowledgement = R"({"status":"success"})";
+  Pointers pointers = {};  // `generic` only
 };
 
 // Whether these sources can stand side by side. Errors: `no_sources`, `bad_source_id` (not 1 to 64 of [a-z0-9_-]),
