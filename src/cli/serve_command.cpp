@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -25,11 +24,11 @@
 #include "cli/config_options.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/server_file.hpp"
+#include "cli/source_forms.hpp"
 #include "cli/store_on_disk.hpp"
 #include "cli/version.hpp"
 #include "delivery/delivery.hpp"
 #include "delivery/endpoints.hpp"
-#include "http/framing.hpp"
 #include "http/server.hpp"
 #include "intake/webhook.hpp"
 #include "network/network.hpp"
@@ -143,29 +142,10 @@ void harden_process() {
   ::umask(0077);
 }
 
-// Empty where all sources speak the common form already: then no body is copied.
-sync::CommonForm common_form_of(const Config& config) {
-  if (std::ranges::all_of(config.sources, [](const vendors::Source& source) { return source.vendor == "rupa"; }))
-    return {};
-  return [sources = config.sources](const store::Record& record, std::string_view body) {
-    const auto source = std::ranges::find(sources, record.source, &vendors::Source::id);
-    if (source == sources.end()) return std::string(body);  // a network that is configured no more
-    std::string_view message_id;
-    for (const store::KeptHeader& header : record.headers) {
-      const bool is_id = std::ranges::any_of(source->scheme.headers, [&](const vendors::HeaderSet& set) {
-        return !set.id.empty() && http::same_name(set.id, header.name);
-      });
-      if (is_id) message_id = header.value;
-    }
-    return vendors::in_common_form(*source, message_id, body);
-  };
-}
-
 sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
   sync::SyncOptions options;
   options.index = std::move(index);
-  for (const vendors::Source& source : config.sources) options.result_types[source.id] = source.result_event_types;
-  options.common_form = common_form_of(config);
+  read_sources(config, options.result_types, options.common_form);
   if (config.postgres) {
     options.look_every = std::chrono::milliseconds(1'000);
     options.batch = {512, 8 * 1024 * 1024};  // others wait for the writer's turn meanwhile

@@ -5,6 +5,7 @@
 #include "cli/chosen_store.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/output.hpp"
+#include "cli/source_forms.hpp"
 #include "cli/store_on_disk.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/rebuild.hpp"
@@ -58,7 +59,7 @@ class Verify final : public Command {
     sync::ApplyOptions options{.result_types = {}, .issue = false};
     const auto config = config_of(server_, data_dir);
     if (!config) return options;
-    for (const vendors::Source& source : config->sources) options.result_types[source.id] = source.result_event_types;
+    read_sources(*config, options.result_types, options.common_form);
     return options;
   }
 
