@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <mutex>
 
 #include "api/test_house.hpp"
@@ -108,6 +109,7 @@ class Deliveries : public ::testing::Test {
     options.schedule = schedule;
     options.request_timeout = 2s;
     options.lease = 10s;
+    options.receipts_file = receipts_file;
     options.breaker = {.failures = 3, .cooldown = 1ms, .cooldown_max = 1ms};
     options.destinations = {.allow_http = true, .policy = http::AddressPolicy::with_allowed({"127.0.0.0/8"}).value()};
     worker =
@@ -172,6 +174,7 @@ class Deliveries : public ::testing::Test {
   Receiver receiver;
   WebhookItems items{*house.views_, house.log_};
   std::unique_ptr<delivery::Delivery> worker;
+  std::string receipts_file;
   std::map<std::string, std::string> secrets;
 };
 
@@ -483,6 +486,43 @@ TEST_F(Deliveries, a_test_goes_the_way_that_every_other_webhook_goes) {
   EXPECT_EQ(receiver.at("/tested")[0].id(), Json(answer.body).text("/delivery_id"));
   EXPECT_TRUE(verifies("/tested", receiver.at("/tested")[0]));
   EXPECT_EQ(receiver.at("/tested")[0].json().text("/type"), "endpoint.test");
+}
+
+// A process that is killed between an answer and the commit that would have written it.
+TEST_F(Deliveries, what_was_acknowledged_before_a_crash_is_not_sent_again) {
+  receipts_file = ::testing::TempDir() + "deliveries_test.receipts";
+  std::filesystem::remove(receipts_file);
+  open();
+  const auto id = endpoint("/acknowledged");
+  receiver.answer("/acknowledged", {200, 500});
+  result("evt_1", "A", "ord_1");
+  result("evt_2", "A", "ord_2");
+  work_until([&] { return worker->in_flight() > 0; });
+  const auto noted = [&] { return delivery::Receipts::open(receipts_file, 1).value()->left().size(); };
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (noted() == 0 || receiver.at("/acknowledged").size() < 2) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  worker.reset();
+  ASSERT_EQ(listed("?state=in_flight").size("/items"), 2U) << "nothing was written";
+
+  open();
+  settle();
+  EXPECT_EQ(receiver.at("/acknowledged").size(), 3U) << "only what was refused is sent again";
+  EXPECT_EQ(listed("?state=delivered").size("/items"), 2U);
+  const auto first = receiver.at("/acknowledged")[0].id();
+  const Json delivery(house.get("/v1/deliveries/" + first).body);
+  EXPECT_EQ(delivery.size("/history"), 1U);
+  EXPECT_EQ(delivery.text("/history/0/outcome"), "delivered");
+  EXPECT_EQ(delivery.at("/history/0/status"), "200");
+
+  // Again and in vain: a note of a claim that is over says nothing.
+  worker.reset();
+  ASSERT_EQ(house.call("POST", "/v1/endpoints/" + id + "/test").status, 202);
+  open();
+  settle();
+  EXPECT_EQ(receiver.at("/acknowledged").size(), 4U);
 }
 
 TEST_F(Deliveries, a_lease_must_outlast_its_request) {

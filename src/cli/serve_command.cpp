@@ -365,6 +365,7 @@ class House {
     webhook_items_ = std::make_unique<api::WebhookItems>(*views_, *readable_log_);
     delivery::DeliveryOptions options = config_.delivery;
     options.sole_owner = shared_log_ == nullptr;
+    options.receipts_file = receipts_path(config_.data_dir);
     options.user_agent = "resultsync/" + std::string(kVersion);
     auto delivery = delivery::Delivery::open(*views_, *vault_, *webhook_items_, clock_, metrics_, std::move(options));
     if (!delivery) return forward_error(std::move(delivery));

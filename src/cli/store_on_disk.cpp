@@ -24,6 +24,10 @@ std::string audit_checkpoints_path(const std::string& data_dir) {
   return (std::filesystem::path(data_dir) / "audit.checkpoints").string();
 }
 
+std::string receipts_path(const std::string& data_dir) {
+  return (std::filesystem::path(data_dir) / "deliveries.receipts").string();
+}
+
 Result<void> append_line(const std::string& path, const std::string& line) {
   auto file = runtime::File::open_read_write(path);
   if (!file && file.error().code == "not_found") file = runtime::File::create_new(path, 0600);

@@ -1,5 +1,5 @@
 // What a data directory holds, and where: <data_dir>/{log/, views.db, master.key, admin.key, audit.key,
-// audit.checkpoints, server.json, lock}.
+// audit.checkpoints, deliveries.receipts, server.json, lock}.
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@ namespace resultsync::cli {
 std::string master_key_path(const std::string& data_dir);
 std::string audit_key_path(const std::string& data_dir);          // the seed that signs the audit log's checkpoints
 std::string audit_checkpoints_path(const std::string& data_dir);  // those checkpoints, one a line
+std::string receipts_path(const std::string& data_dir);           // see delivery/receipts.hpp
 
 // Adds a line to the end of the file, durably; makes the file (mode 0600) where there is none.
 Result<void> append_line(const std::string& path, const std::string& line);

@@ -40,6 +40,10 @@ Timestamp later(Timestamp time, Microseconds delay) {
   return Timestamp{time.microseconds + delay.count()};
 }
 
+std::int64_t duration_us(Instant started, Instant ended) {
+  return std::chrono::duration_cast<Microseconds>(ended - started).count();
+}
+
 bool is_success(int status) {
   return status >= 200 && status < 300;
 }
@@ -103,6 +107,11 @@ Result<std::unique_ptr<Delivery>> Delivery::open(store::Views& views, const runt
   if (auto checked = check_options(options); !checked) return forward_error(std::move(checked));
   auto delivery = std::unique_ptr<Delivery>(new Delivery(views, vault, reader, clock, metrics, std::move(options)));
   const DeliveryOptions& own = delivery->options_;
+  if (!own.receipts_file.empty()) {
+    auto receipts = Receipts::open(own.receipts_file, own.in_flight_max);
+    if (!receipts) return forward_error(std::move(receipts));
+    delivery->receipts_ = std::move(*receipts);
+  }
   http::Outbound::Options outbound;
   outbound.threads = own.threads;
   outbound.policy = own.destinations.policy;
@@ -261,6 +270,7 @@ Result<bool> Delivery::step() {
   {
     const auto transaction = views_.begin();
     auto& write = transaction->deliveries();
+    std::ranges::move(take_ended(), std::back_inserter(ended));  // while the step waited for the writer
     if (keep) load_lanes(write.read());
     write_ended(write, ended);
     if (keep) keep_house(write);
@@ -298,6 +308,7 @@ void Delivery::take_back(std::vector<Ended> ended, const std::vector<store::DueD
 Result<void> Delivery::recover() {
   const auto transaction = views_.begin();
   auto& write = transaction->deliveries();
+  take_up_receipts(write);
   if (options_.sole_owner) {
     const Timestamp everything{std::numeric_limits<std::int64_t>::max()};
     numbers_.interrupted.add(static_cast<double>(write.release_leases(everything, clock_.now())));
@@ -306,6 +317,22 @@ Result<void> Delivery::recover() {
   if (auto committed = transaction->commit(); !committed) return committed;
   recovered_ = true;
   return {};
+}
+
+// What a receiver had acknowledged when the process before ended is delivered.
+void Delivery::take_up_receipts(store::DeliveryWrites& write) {
+  if (!receipts_) return;
+  for (const Receipt& receipt : receipts_->left()) {
+    const auto delivery = write.read().delivery(receipt.key, receipt.nonce, {});
+    if (!delivery || delivery->row.fence != receipt.fence) continue;
+    store::Finish finish;
+    finish.row = delivery->row;
+    finish.attempt.started_at = receipt.started_at;
+    finish.attempt.duration_us = receipt.duration_us;
+    finish.attempt.outcome = "delivered";
+    finish.attempt.status = receipt.status;
+    if (write.finish(finish, clock_.now())) numbers_.delivered.add();
+  }
 }
 
 void Delivery::load_lanes(store::DeliveryReads& read) {
@@ -358,7 +385,7 @@ void Delivery::write_attempt(store::DeliveryWrites& write, Lane& lane, Ended& en
   store::Finish finish;
   finish.row = ended.row;
   finish.attempt.started_at = ended.started_at;
-  finish.attempt.duration_us = std::chrono::duration_cast<Microseconds>(ended.ended - ended.started).count();
+  finish.attempt.duration_us = duration_us(ended.started, ended.ended);
   if (!ended.result && ended.result.error().code == "stopped") {
     finish.counts = false;
     finish.state = DeliveryState::kPending;
@@ -616,6 +643,14 @@ void Delivery::send(store::DueDelivery due) {
   outbound_->send(std::move(request), [this, ended = std::move(ended)](Result<http::ClientResponse> result) mutable {
     ended.ended = clock_.monotonic();
     ended.result = std::move(result);
+    if (receipts_ && ended.result && is_success(ended.result->status)) {
+      receipts_->note({.key = ended.row.key,
+                       .nonce = ended.row.nonce,
+                       .fence = ended.row.fence,
+                       .status = ended.result->status,
+                       .started_at = ended.started_at,
+                       .duration_us = duration_us(ended.started, ended.ended)});
+    }
     push_ended(std::move(ended));
   });
 }

@@ -20,6 +20,7 @@
 #include "delivery/endpoints.hpp"
 #include "delivery/lane.hpp"
 #include "delivery/payload.hpp"
+#include "delivery/receipts.hpp"
 #include "delivery/schedule.hpp"
 #include "http/outbound.hpp"
 #include "runtime/clock.hpp"
@@ -43,6 +44,7 @@ struct DeliveryOptions {
   // Whether nobody else can work on these views (the embedded store: its directory is locked). What was in flight when
   // the process before ended is then sent again at once, and else when its lease runs out.
   bool sole_owner = true;
+  std::string receipts_file = {};  // empty: none are kept
   Destinations destinations = {};
   std::string ca_file = {};
   std::string user_agent = "resultsync";
@@ -55,7 +57,7 @@ Result<void> check_options(const DeliveryOptions& options);
 
 class Delivery {
  public:
-  // Errors: `bad_lease`, `bad_ca_file`.
+  // Errors: `bad_lease`, `bad_ca_file`, and those of the receipts' file.
   static Result<std::unique_ptr<Delivery>> open(store::Views& views, const runtime::Vault& vault, ItemReader& reader,
                                                 const runtime::Clock& clock, runtime::Metrics& metrics,
                                                 DeliveryOptions options);
@@ -99,6 +101,7 @@ class Delivery {
            runtime::Metrics& metrics, DeliveryOptions options);
 
   Result<void> recover();
+  void take_up_receipts(store::DeliveryWrites& write);
   void run(const std::stop_token& stop);
   void wait(const std::stop_token& stop);
   void mind_wakes();
@@ -133,6 +136,7 @@ class Delivery {
   const DeliveryOptions options_;
   const vendors::SignatureScheme scheme_;
   Numbers numbers_;
+  std::unique_ptr<Receipts> receipts_;
   std::unique_ptr<http::Outbound> outbound_;
   std::function<void(const Error&)> on_failure_;
 

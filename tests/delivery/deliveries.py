@@ -9,6 +9,7 @@ and svix where Node has them), and what was acknowledged twice is counted. Exits
 
 import argparse
 import base64
+import collections
 import json
 import os
 import pathlib
@@ -125,8 +126,18 @@ class Proof:
             strangers = set(self.receiver.acknowledged[name]) - {row["id"] for row in rows}
             if strangers:
                 faults.append(f"{name}: acknowledged {len(strangers)} that are nobody's")
-        acknowledgements = sum(sum(counter.values()) for counter in self.receiver.acknowledged.values())
-        return faults, delivered, acknowledgements - sum(len(c) for c in self.receiver.acknowledged.values()), lags
+        return faults, delivered, self.twice(), lags
+
+    def twice(self):
+        """How many acknowledgements were one too many, by what kept their delivery from knowing of the first."""
+        twice = collections.Counter()
+        for counter in self.receiver.acknowledged.values():
+            for webhook_id, count in counter.items():
+                if count > 1:
+                    _, delivery = self.house.api("GET", f"/v1/deliveries/{webhook_id}")
+                    outcomes = [attempt["outcome"] for attempt in delivery["history"] if attempt["outcome"] != "delivered"]
+                    twice["interrupted" if "interrupted" in outcomes else outcomes[0] if outcomes else "nothing"] += count - 1
+        return twice
 
     def verify(self):
         from receiver import verify
@@ -179,7 +190,7 @@ def main():
             proof.healthy_are_served(orders)
             served = time.monotonic() - begun
             disabled = proof.heal()
-            faults, delivered, duplicates, lags = proof.account(orders, disabled)
+            faults, delivered, twice, lags = proof.account(orders, disabled)
             verified, verdict = proof.verify()
             if not verified:
                 faults.append("not every signature verifies: " + verdict)
@@ -187,7 +198,7 @@ def main():
                 f"seed {options.seed}: {delivered} deliveries to {options.endpoints} endpoints, {options.bad:.0%} bad, {options.kills} kills, "
                 f"{time.monotonic() - begun:.0f} s (the healthy ones after {served:.0f} s)\n"
                 f"  every one delivered and acknowledged: {'yes' if not faults else 'NO'}\n"
-                f"  acknowledged twice: {duplicates} ({duplicates / max(delivered, 1):.3%})\n"
+                f"  acknowledged twice: {twice.total()} ({twice.total() / max(delivered, 1):.3%}): {dict(twice)}\n"
                 f"  signatures: {verdict}\n"
                 f"  healthy endpoints, from issue to delivery: median {statistics.median(lags) * 1000:.0f} ms, "
                 f"p99 {sorted(lags)[int(len(lags) * 0.99)] * 1000:.0f} ms"
