@@ -61,31 +61,22 @@ class DeliveriesList final : public Command {
   std::int64_t limit_ = 100;
 };
 
-ExitCode print_delivery(const Terminal& terminal, const OutputOption& output, const Result<std::string>& answer) {
-  if (!answer) return terminal.complain(answer.error());
-  const auto document = JsonDocument::parse(*answer);
-  if (!document) return terminal.complain(document.error());
-  const JsonValue root = document->root();
-  if (!output.table()) {
-    terminal.out() << (output.json() ? indented(root) : compact(root)) << '\n';
-    return ExitCode::kOk;
-  }
-  print_facts(terminal, {{"endpoint", shown(root, {"endpoint_id"})},
-                         {"type", shown(root, {"type"})},
-                         {"practitioner", shown(root, {"practitioner_id"})},
-                         {"order", shown(root, {"order_id"})},
-                         {"test", shown(root, {"ordered_test_id"})},
-                         {"version", shown(root, {"version"})},
-                         {"state", shown(root, {"state"})},
-                         {"reason", shown(root, {"reason"})},
-                         {"next attempt", shown(root, {"next_attempt_at"})}});
+void show_delivery(const Terminal& terminal, JsonValue delivery) {
+  print_facts(terminal, {{"endpoint", shown(delivery, {"endpoint_id"})},
+                         {"type", shown(delivery, {"type"})},
+                         {"practitioner", shown(delivery, {"practitioner_id"})},
+                         {"order", shown(delivery, {"order_id"})},
+                         {"test", shown(delivery, {"ordered_test_id"})},
+                         {"version", shown(delivery, {"version"})},
+                         {"state", shown(delivery, {"state"})},
+                         {"reason", shown(delivery, {"reason"})},
+                         {"next attempt", shown(delivery, {"next_attempt_at"})}});
   Table table({{"ATTEMPT"}, {"STARTED"}, {"MS"}, {"OUTCOME"}, {"STATUS"}, {"ANSWER"}}, "No attempt yet.");
-  for (const JsonValue attempt : elements(root, {"history"})) {
+  for (const JsonValue attempt : elements(delivery, {"history"})) {
     table.add({shown(attempt, {"number"}), shown(attempt, {"started_at"}), shown(attempt, {"milliseconds"}),
                shown(attempt, {"outcome"}), shown(attempt, {"status"}), shown(attempt, {"response"})});
   }
   table.print(terminal);
-  return ExitCode::kOk;
 }
 
 class DeliveriesShow final : public Command {
@@ -96,9 +87,8 @@ class DeliveriesShow final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
-    return print_delivery(terminal, output_, client->get(path_of(delivery_)));
+    return print_object(terminal, server_, output_, path_of(delivery_),
+                        [&](JsonValue delivery) { show_delivery(terminal, delivery); });
   }
 
  private:
@@ -128,27 +118,22 @@ class DeliveriesRetry final : public Command {
     const auto client = ApiClient::find(server_);
     if (!client) return terminal.complain(client.error());
     if (!delivery_.empty())
-      return print_delivery(terminal, output_, client->send("POST", path_of(delivery_) + "/retry", "{}"));
+      return print_object(terminal, output_, client->send("POST", path_of(delivery_) + "/retry", "{}"),
+                          [&](JsonValue delivery) { show_delivery(terminal, delivery); });
     JsonWriter json;
     json.begin_object();
     if (!endpoint_.empty()) json.member("endpoint", endpoint_);
     json.member("rate", rate_).member("dry_run", dry_run_).end_object();
-    const auto answer = client->send("POST", "/v1/deliveries/retry", json.take());
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    const std::string total = shown(document->root(), {"total"});
-    if (dry_run_) {
-      terminal.out() << fmt::format("{} dead letters would be sent again\n", total);
-      return ExitCode::kOk;
-    }
-    terminal.out() << shown(document->root(), {"id"}) << '\n';
-    terminal.talk() << fmt::format("{} dead letters. How far it is: resultsync jobs\n", total);
-    return ExitCode::kOk;
+    return print_object(terminal, output_, client->send("POST", "/v1/deliveries/retry", json.take()),
+                        [&](JsonValue job) {
+                          const std::string total = shown(job, {"total"});
+                          if (dry_run_) {
+                            terminal.out() << fmt::format("{} dead letters would be sent again\n", total);
+                            return;
+                          }
+                          terminal.out() << shown(job, {"id"}) << '\n';
+                          terminal.talk() << fmt::format("{} dead letters. How far it is: resultsync jobs\n", total);
+                        });
   }
 
  private:

@@ -96,20 +96,13 @@ class EndpointsAdd final : public Command {
   ExitCode run(Terminal& terminal) override {
     const auto client = ApiClient::find(server_);
     if (!client) return terminal.complain(client.error());
-    const auto answer = client->send("POST", "/v1/endpoints", body());
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    print_facts(terminal, {{"endpoint", shown(document->root(), {"id"})},
-                           {"secret", shown(document->root(), {"secret"})},
-                           {"public key", shown(document->root(), {"public_key"})}});
-    terminal.talk() << "Keep the secret: it is not shown again. Try it: resultsync endpoints test "
-                    << shown(document->root(), {"id"}) << '\n';
-    return ExitCode::kOk;
+    return print_object(terminal, output_, client->send("POST", "/v1/endpoints", body()), [&](JsonValue made) {
+      print_facts(terminal, {{"endpoint", shown(made, {"id"})},
+                             {"secret", shown(made, {"secret"})},
+                             {"public key", shown(made, {"public_key"})}});
+      terminal.talk() << "Keep the secret: it is not shown again. Try it: resultsync endpoints test "
+                      << shown(made, {"id"}) << '\n';
+    });
   }
 
  private:
@@ -149,31 +142,21 @@ class EndpointsShow final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    const auto client = ApiClient::find(server_);
-    if (!client) return terminal.complain(client.error());
-    const auto answer = client->get(path_of(endpoint_));
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    const JsonValue root = document->root();
-    if (!output_.table()) {
-      terminal.out() << (output_.json() ? indented(root) : compact(root)) << '\n';
-      return ExitCode::kOk;
-    }
-    print_facts(terminal, {{"url", shown(root, {"url"})},
-                           {"state", shown(root, {"state"})},
-                           {"reason", shown(root, {"state_reason"})},
-                           {"health", health_of(root)},
-                           {"practitioners", shown(root, {"practitioners"})},
-                           {"clinics", shown(root, {"clinics"})},
-                           {"types", shown(root, {"types"})},
-                           {"statuses", shown(root, {"statuses"})},
-                           {"payload", shown(root, {"payload"})},
-                           {"order", shown(root, {"order"})},
-                           {"open", shown(root, {"deliveries", "open"})},
-                           {"oldest open", shown(root, {"deliveries", "oldest_open_at"})},
-                           {"dead", shown(root, {"deliveries", "dead"})}});
-    return ExitCode::kOk;
+    return print_object(terminal, server_, output_, path_of(endpoint_), [&](JsonValue endpoint) {
+      print_facts(terminal, {{"url", shown(endpoint, {"url"})},
+                             {"state", shown(endpoint, {"state"})},
+                             {"reason", shown(endpoint, {"state_reason"})},
+                             {"health", health_of(endpoint)},
+                             {"practitioners", shown(endpoint, {"practitioners"})},
+                             {"clinics", shown(endpoint, {"clinics"})},
+                             {"types", shown(endpoint, {"types"})},
+                             {"statuses", shown(endpoint, {"statuses"})},
+                             {"payload", shown(endpoint, {"payload"})},
+                             {"order", shown(endpoint, {"order"})},
+                             {"open", shown(endpoint, {"deliveries", "open"})},
+                             {"oldest open", shown(endpoint, {"deliveries", "oldest_open_at"})},
+                             {"dead", shown(endpoint, {"deliveries", "dead"})}});
+    });
   }
 
  private:
