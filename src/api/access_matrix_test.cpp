@@ -62,6 +62,8 @@ std::vector<RouteObjects> route_objects() {
       {"GET /v1/reconciliations", {"/v1/reconciliations"}},
       {"GET /v1/reconciliations/{id}", {"/v1/reconciliations/1"}, {}, "unknown_reconciliation"},
       {"GET /v1/network", {"/v1/network"}},
+      {"GET /v1/documents", {"/v1/documents"}},
+      {"POST /v1/documents/retry", {"/v1/documents/retry"}, {}, "no_api"},
       {"GET /v1/feed", {"/v1/feed?practitioner=anna"}, {{"/v1/feed?practitioner=ben"}}},
       // A cursor that is no place in the feed: only who sees the feed is told so.
       {"POST /v1/feed/ack",

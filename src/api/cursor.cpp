@@ -134,6 +134,13 @@ std::optional<Sequence> parse_unmatched_cursor(std::string_view text) {
   return parse_sequence(text, 'u');
 }
 
+std::string format_document_cursor(Sequence record) {
+  return "p1.d." + std::to_string(record.value);
+}
+std::optional<Sequence> parse_document_cursor(std::string_view text) {
+  return parse_sequence(text, 'd');
+}
+
 std::string format_order_cursor(const store::OrderPlace& place) {
   return "p1.o." + std::to_string(place.updated_at.microseconds) + "." + std::to_string(place.key.value);
 }

@@ -56,6 +56,8 @@ std::string format_event_cursor(Sequence record);
 std::optional<Sequence> parse_event_cursor(std::string_view text);
 std::string format_unmatched_cursor(Sequence record);
 std::optional<Sequence> parse_unmatched_cursor(std::string_view text);
+std::string format_document_cursor(Sequence record);
+std::optional<Sequence> parse_document_cursor(std::string_view text);
 std::string format_order_cursor(const store::OrderPlace& place);
 std::optional<store::OrderPlace> parse_order_cursor(std::string_view text);
 std::string format_key_cursor(std::int64_t number);

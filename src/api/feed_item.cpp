@@ -126,7 +126,9 @@ void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractition
   id_member(json, "vendor_practitioner_id", row.connection.vendor_practitioner.text());
   json.end_object().member("clinic_id", row.connection.clinic.text());
   id_member(json, "patient_id", shown.patient);
-  json.member("order_id", row.order.text()).key("order").raw(shown.resources.order);
+  json.member("order_id", row.order.text());
+  id_member(json, "order_intent", shown.resources.order_intent);
+  json.key("order").raw(shown.resources.order);
   if (is_result) write_result(json, item, shown.resources.ordered_test, *body, bodies);
   write_missing(json, missing);
   write_changes_of(json, item, *body, bodies);

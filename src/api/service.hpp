@@ -97,6 +97,8 @@ Reply get_result(Service& service, const Call& call);
 Reply get_result_version(Service& service, const Call& call);
 Reply list_patient_observations(Service& service, const Call& call);
 Reply get_document(Service& service, const Call& call);
+Reply list_missing_documents(Service& service, const Call& call);
+Reply retry_documents(Service& service, const Call& call);
 Reply fhir_metadata(Service& service, const Call& call);
 Reply fhir_search(Service& service, const Call& call);
 Reply fhir_post_search(Service& service, const Call& call);

@@ -26,7 +26,7 @@ constexpr CommandEntry kCommands[] = {
      "OAuth with a consent page, JSON:API resources, checkout, documents, signed webhooks, and a world of clinics, "
      "orders and "
      "laboratories\n"
-     "behind them; everybody in it is invented. The same --seed gives the same world. Opens a control page at "
+     "behind them; everybody in it is invented. The same --seed gives the same world. Serves a control page at "
      "/control, on "
      "which results are\n"
      "released, corrected or lost by hand. What goes wrong is chosen with --switch and --hostile. All its faces: "
@@ -102,6 +102,11 @@ constexpr CommandEntry kCommands[] = {
      "version "
      "before.",
      "resultsync results show ordts_lv57vnP\nresultsync results show ordts_lv57vnP --version 1", make_results_show},
+    {"documents list", Section::kEvents, "List the documents that are not here, with the reason",
+     "Pending: a result waits for it. Missing: told without, and still tried. Given up: tried no more.",
+     "resultsync documents\nresultsync documents list --state given_up -o ndjson", make_documents_list},
+    {"documents retry", Section::kEvents, "Try missing documents again, also those that were given up", "",
+     "resultsync documents retry\nresultsync documents retry --order ord_qNJ1nl1", make_documents_retry},
     {"unmatched list", Section::kEvents, "List the events that cannot be given to anybody yet, with the reason", "",
      "resultsync unmatched", make_unmatched_list},
     {"unmatched match", Section::kEvents, "Say which clinic the order of an unmatched event belongs to",
@@ -254,8 +259,8 @@ std::string_view title_of(Section section) {
 
 std::string_view default_command_of(std::string_view group) {
   for (const std::string_view name :
-       {"practitioners list", "doctor check", "events list", "orders list", "results list", "unmatched list",
-        "keys list", "audit list", "log ls", "endpoints list", "deliveries list", "jobs list"}) {
+       {"practitioners list", "doctor check", "events list", "orders list", "results list", "documents list",
+        "unmatched list", "keys list", "audit list", "log ls", "endpoints list", "deliveries list", "jobs list"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

@@ -600,6 +600,7 @@ class Loader {
               "write event_types = [\"order.new_result\"], or leave it out");
     }
     build_pointers(source, where);
+    build_challenge(source);
     read_secrets(source, name, where);
     build_api(source);
     loaded_.config.sources.push_back(std::move(source));
@@ -662,13 +663,51 @@ class Loader {
     }
   }
 
+  static bool kind_has_none(std::string_view key) {
+    const auto fallback = vendor_default("fullscript", key);
+    return fallback && fallback->empty();
+  }
+
+  // What a 200 says to a network that asks for its challenge.
+  void build_challenge(vendors::Source& source) {
+    const std::string prefix = "sources." + source.id.text() + ".";
+    source.answers_empty = boolean(prefix + "challenge_unsigned");
+    const Raw raw = take(prefix + "challenge");
+    const std::string place = text(prefix + "challenge");
+    if (place.empty()) {
+      if (source.answers_empty)
+        problem(take(prefix + "challenge_unsigned").origin,
+                fmt::format("{}challenge_unsigned has no challenge to answer with", prefix),
+                "write challenge = \"file:challenge.secret\"");
+      if (source.vendor == "fullscript") {
+        loaded_.warnings.push_back(
+            {source_where_.at(source.id.text()),
+             fmt::format("source {} has no challenge: Fullscript takes only answers that repeat its challenge token",
+                         source.id.text()),
+             "write challenge = \"file:challenge.secret\", a file with the token of the webhook's settings"});
+      }
+      return;
+    }
+    auto resolved =
+        resolve_secret_place(place, raw.from_file && !folder_.empty() ? folder_ : fs::current_path().string());
+    if (!resolved) hide(prefix + "challenge");
+    auto secret =
+        resolved ? read_secret_file(*resolved) : Result<Secret<std::string>>(forward_error(std::move(resolved)));
+    if (!secret) {
+      problem(raw.origin, fmt::format("{}challenge: {}", prefix, secret.error().text()),
+              "write challenge = \"file:challenge.secret\", a file with the token of the webhook's settings");
+      return;
+    }
+    source.acknowledgement = "{\"challenge\":" + json_string(secret->reveal()) + "}";
+  }
+
   // What is known of the source's API.
   void build_api(const vendors::Source& source) {
     const std::string name = source.id.text();
     const std::string prefix = "sources." + name + ".";
     network::SourceSettings api;
     api.source = source.id;
-    api.vendor = source.vendor;
+    if (source.vendor == "fullscript") api.order_form = network::OrderForm::kFullscript;
     if (!source.result_event_types.empty()) api.event_type = source.result_event_types.front();
     api.api = text(prefix + "api");
     api.allow_http = boolean(prefix + "api_http");
@@ -688,6 +727,7 @@ class Loader {
     api.token_lifetime = std::chrono::seconds(number(prefix + "token_seconds"));
     api.scope = text(prefix + "scope");
     api.pkce = boolean(prefix + "pkce");
+    api.refresh_redirect_uri = boolean(prefix + "refresh_redirect_uri");
     api.media_type = text(prefix + "media_type");
     for (const auto& [key, target] : {std::pair{"me_path", &api.me_path},
                                       {"practitioner_path", &api.practitioner_path},
@@ -697,7 +737,9 @@ class Loader {
                                       {"order_path", &api.order_path},
                                       {"order_intents_path", &api.order_intents_path}}) {
       *target = text(prefix + key);
-      if (!target->starts_with('/')) {
+      // Where a vendor has no such thing, it has no such path.
+      const bool may_lack = source.vendor == "fullscript" && kind_has_none(key);
+      if (!target->starts_with('/') && !(target->empty() && may_lack)) {
         problem(take(prefix + key).origin,
                 fmt::format("{}{} = \"{}\" does not begin with a slash", prefix, key, *target),
                 "write a path of the API, or a JSON pointer");

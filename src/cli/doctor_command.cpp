@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 #include "cli/api_client.hpp"
 #include "cli/config_options.hpp"
@@ -11,6 +13,7 @@
 #include "cli/server_file.hpp"
 #include "cli/store_on_disk.hpp"
 #include "http/client.hpp"
+#include "network/api_client.hpp"
 #include "network/wire.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/file.hpp"
@@ -122,7 +125,27 @@ class Doctor final : public Command {
         continue;
       }
       report.good(fmt::format("the API of {} answers", source.source.text()));
+      check_clock(report, config, source, *answer);
     }
+  }
+
+  // A signature is stale by our clock, and a token expires by it: both go wrong where the clocks differ. The network's
+  // is known to the second.
+  static void check_clock(Report& report, const Config& config, const network::SourceSettings& source,
+                          const http::ClientResponse& answer) {
+    const auto date = answer.headers.only("Date");
+    const auto theirs = date ? network::parse_http_date(*date) : std::nullopt;
+    if (!theirs) return report.good(fmt::format("{} tells no time to compare the clock with", source.source.text()));
+    const std::int64_t ahead = runtime::SystemClock().now().seconds() - theirs->seconds();
+    const std::int64_t apart = std::abs(ahead);
+    constexpr std::int64_t kApartMax = 30;
+    if (apart <= kApartMax) return report.good(fmt::format("the clock agrees with that of {}", source.source.text()));
+    const auto own = std::ranges::find(config.sources, source.source, &vendors::Source::id);
+    const bool is_stale = own != config.sources.end() && apart > own->tolerance.count();
+    report.bad(
+        fmt::format("this machine's clock is {} seconds {} that of {}{}", apart, ahead > 0 ? "before" : "behind",
+                    source.source.text(), is_stale ? ", more than tolerance_seconds: every event would be stale" : ""),
+        "let the clock be set by NTP: timedatectl set-ntp true");
   }
 
   ConfigOptions config_;

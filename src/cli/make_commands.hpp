@@ -31,6 +31,8 @@ std::unique_ptr<Command> make_orders_list();
 std::unique_ptr<Command> make_orders_get();
 std::unique_ptr<Command> make_results_list();
 std::unique_ptr<Command> make_results_show();
+std::unique_ptr<Command> make_documents_list();
+std::unique_ptr<Command> make_documents_retry();
 std::unique_ptr<Command> make_unmatched_list();
 std::unique_ptr<Command> make_unmatched_match();
 

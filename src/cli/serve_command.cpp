@@ -145,7 +145,7 @@ void harden_process() {
 sync::SyncOptions sync_options(const Config& config, sync::ResultIndex index) {
   sync::SyncOptions options;
   options.index = std::move(index);
-  read_sources(config, options.result_types, options.common_form);
+  take_source_forms(config, options);
   if (config.postgres) {
     options.look_every = std::chrono::milliseconds(1'000);
     options.batch = {512, 8 * 1024 * 1024};  // others wait for the writer's turn meanwhile
@@ -298,19 +298,21 @@ class House {
 
  private:
   Result<void> open_network(const sync::SyncOptions& options) {
-    auto network = network::Network::open(
-        {.settings = config_.network,
-         .views = *views_,
-         .log = *log_,
-         .clock = clock_,
-         .metrics = metrics_,
-         .documents = *documents_vault_,
-         .tokens = *tokens_vault_,
-         .apply = {.result_types = options.result_types, .common_form = options.common_form, .index = options.index},
-         .feed_changed = [this] { feed_changed(); },
-         .applied = [this] { return sync_->applied(); },
-         .wake_sync = [this] { sync_->wake(); }},
-        encode_hex(runtime::random_bytes(8)));
+    auto network = network::Network::open({.settings = config_.network,
+                                           .views = *views_,
+                                           .log = *log_,
+                                           .clock = clock_,
+                                           .metrics = metrics_,
+                                           .documents = *documents_vault_,
+                                           .tokens = *tokens_vault_,
+                                           .apply = {.result_types = options.result_types,
+                                                     .thin = options.thin,
+                                                     .common_form = options.common_form,
+                                                     .index = options.index},
+                                           .feed_changed = [this] { feed_changed(); },
+                                           .applied = [this] { return sync_->applied(); },
+                                           .wake_sync = [this] { sync_->wake(); }},
+                                          encode_hex(runtime::random_bytes(8)));
     if (!network) return forward_error(std::move(network));
     network_ = std::move(*network);
     return {};

@@ -34,7 +34,7 @@ constexpr SettingKind kKinds[] = {
      "refuse to start, and to be ready, unless commits wait for a standby (synchronous_standby_names)"},
     {"server.threads", Form::kCount, "2", "event loops of the public listener", "", 1, 64},
     {"sources.*.vendor", Form::kChoice, "rupa",
-     "whose events these are; `generic` is any other network, read by the pointers below", "rupa|generic"},
+     "whose events these are; `generic` is any other network, read by the pointers below", "rupa|fullscript|generic"},
     {"sources.*.path", Form::kText, "",
      "path of its webhooks on the public listener; default `/webhook` for the only source, else `/webhooks/NAME`, "
      "where every source "
@@ -54,6 +54,12 @@ constexpr SettingKind kKinds[] = {
      1, 604'800},
     {"sources.*.event_types", Form::kList, "order.new_result",
      "event types that carry results, `*` for all; others are kept, and synced to nobody. Default of `generic`: `*`"},
+    {"sources.*.challenge", Form::kText, "",
+     "where the challenge token stands that every answer to a webhook repeats, as Fullscript asks for: `file:PATH` or "
+     "`credential:NAME`"},
+    {"sources.*.challenge_unsigned", Form::kBoolean, "false",
+     "answer an empty request without a signature with the challenge too, and store nothing: how Fullscript tries an "
+     "address when it is registered"},
     {"sources.*.pointer_id", Form::kText, "",
      "`generic`: where a body has the event's id (RFC 6901); default: the signed message id, as the `webhook-id` "
      "header"},
@@ -94,6 +100,7 @@ constexpr SettingKind kKinds[] = {
      31'536'000},
     {"sources.*.scope", Form::kText, "", "scope to ask consent for; empty: none is named"},
     {"sources.*.pkce", Form::kBoolean, "true", "send a code challenge (RFC 7636)"},
+    {"sources.*.refresh_redirect_uri", Form::kBoolean, "false", "name the redirect URI in a refresh too"},
     {"sources.*.media_type", Form::kText, "application/vnd.api+json", "content type of API requests"},
     {"sources.*.me_path", Form::kText, "/practitioners/me", "the Practitioner endpoint: who has consented"},
     {"sources.*.practitioner_path", Form::kText, "/practitioners/{id}", "one practitioner of the clinic"},
@@ -165,6 +172,23 @@ struct VendorDefault {
 constexpr VendorDefault kVendorDefaults[] = {
     {"generic", "signature", "standard-webhooks"},
     {"generic", "event_types", "*"},
+    {"fullscript", "signature", "fullscript"},
+    {"fullscript", "event_types", "lab_order.updated"},
+    {"fullscript", "token_url", "/api/oauth/token"},
+    {"fullscript", "revoke_url", "/api/oauth/revoke"},
+    {"fullscript", "token_request", "json"},
+    {"fullscript", "token_seconds", "7200"},
+    {"fullscript", "client_authentication", "body"},
+    {"fullscript", "pkce", "false"},
+    {"fullscript", "refresh_redirect_uri", "true"},
+    {"fullscript", "media_type", "application/json"},
+    {"fullscript", "me_path", "/api/clinic"},
+    {"fullscript", "practitioner_path", ""},
+    {"fullscript", "practitioner_pointer", ""},
+    {"fullscript", "clinic_pointer", "/clinic/id"},
+    {"fullscript", "orders_path", "/api/clinic/labs/orders"},
+    {"fullscript", "order_path", "/api/clinic/labs/orders/{id}"},
+    {"fullscript", "order_intents_path", ""},
 };
 
 }  // namespace

@@ -19,17 +19,20 @@ std::string_view message_id_of(const vendors::Source& source, const store::Recor
 
 }  // namespace
 
-void read_sources(const Config& config, std::map<SourceId, std::vector<std::string>>& result_types,
-                  sync::CommonForm& common_form) {
-  for (const vendors::Source& source : config.sources) result_types[source.id] = source.result_event_types;
-  // Where all sources speak the common form already, no body is copied.
+SourceForms source_forms(const Config& config) {
+  SourceForms forms;
+  for (const vendors::Source& source : config.sources) {
+    forms.result_types[source.id] = source.result_event_types;
+    if (source.vendor == "fullscript") forms.thin.insert(source.id);
+  }
   if (std::ranges::all_of(config.sources, [](const vendors::Source& source) { return source.vendor == "rupa"; }))
-    return;
-  common_form = [sources = config.sources](const store::Record& record, std::string_view body) {
+    return forms;
+  forms.common_form = [sources = config.sources](const store::Record& record, std::string_view body) {
     const auto source = std::ranges::find(sources, record.source, &vendors::Source::id);
     if (source == sources.end()) return std::string(body);  // a network that is configured no more
     return vendors::in_common_form(*source, message_id_of(*source, record), body);
   };
+  return forms;
 }
 
 }  // namespace resultsync::cli

@@ -6,8 +6,19 @@
 
 namespace resultsync::cli {
 
-// Everything but the index of `options` that the configuration decides.
-void read_sources(const Config& config, std::map<SourceId, std::vector<std::string>>& result_types,
-                  sync::CommonForm& common_form);
+// For sync::ApplyOptions and sync::SyncOptions, of which both have these members.
+struct SourceForms {
+  std::map<SourceId, std::vector<std::string>> result_types;
+  std::set<SourceId> thin;
+  sync::CommonForm common_form;  // empty where all sources speak the common form already: then no body is copied
+};
+SourceForms source_forms(const Config& config);
+template <class Options>
+void take_source_forms(const Config& config, Options& options) {
+  SourceForms forms = source_forms(config);
+  options.result_types = std::move(forms.result_types);
+  options.thin = std::move(forms.thin);
+  options.common_form = std::move(forms.common_form);
+}
 
 }  // namespace resultsync::cli

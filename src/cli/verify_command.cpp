@@ -59,7 +59,7 @@ class Verify final : public Command {
     sync::ApplyOptions options{.result_types = {}, .issue = false};
     const auto config = config_of(server_, data_dir);
     if (!config) return options;
-    read_sources(*config, options.result_types, options.common_form);
+    take_source_forms(*config, options);
     return options;
   }
 

@@ -29,10 +29,12 @@ enum Outcome : std::size_t {
   kOverloaded,
   kDiskLow,
   kStopped,
-  kStoreFailed
+  kStoreFailed,
+  kTried
 };
-constexpr std::array<const char*, 8> kOutcomeNames = {"accepted",   "accepted_stale", "bad_signature", "stale_refused",
-                                                      "overloaded", "disk_low",       "stopped",       "store_failed"};
+constexpr std::array<const char*, 9> kOutcomeNames = {"accepted",      "accepted_stale", "bad_signature",
+                                                      "stale_refused", "overloaded",     "disk_low",
+                                                      "stopped",       "store_failed",   "tried"};
 
 // Label values for http::Refusal, in its order.
 constexpr std::array<const char*, 6> kRefusalNames = {"bad_framing", "header_too_large", "too_large",
@@ -133,6 +135,11 @@ void Webhook::handle(http::Request request, http::Responder respond) {
 
   const auto index = static_cast<std::size_t>(source - state_->sources.data());
   const Timestamp now = state_->clock.now();
+  if (source->answers_empty && request.body.empty() &&
+      !request.headers.only(vendors::headers_in_use(source->scheme, request.headers).signature)) {
+    state_->counters[index].by_outcome[kTried].add();
+    return respond(acknowledged(source->acknowledgement));
+  }
   const auto verified =
       vendors::verify(source->scheme, source->keys, request.headers, request.body, now, source->tolerance);
   if (!verified) {  // I4: nothing is stored

@@ -386,5 +386,28 @@ TEST(LogPace, says_how_many_were_left_out) {
   EXPECT_EQ(pace.due(at(120)), 0U);
 }
 
+TEST_F(WebhookTest, an_empty_request_that_nobody_signed_is_answered_only_where_the_source_wants_it_and_never_stored) {
+  sources[1].acknowledgement = R"({"challenge":"c"})";
+  http::Request trial;
+  trial.method = "POST";
+  trial.target = trial.path = "/webhooks/fullscript";
+  EXPECT_EQ(send(trial)->all.at(0).status, 400);
+  webhook.reset();
+  sources[1].answers_empty = true;
+  const auto answer = send(trial);
+  EXPECT_EQ(answer->all.at(0).status, 200);
+  EXPECT_EQ(answer->all.at(0).body, R"({"challenge":"c"})");
+  EXPECT_EQ(requests("fullscript", "tried"), 1);
+  trial.body = "{}";
+  EXPECT_EQ(send(trial)->all.at(0).status, 400) << "there is something in it";
+  trial.body.clear();
+  trial.headers.add("Rupa-Signature", "t=1,v1=00");
+  EXPECT_EQ(send(trial)->all.at(0).status, 400) << "a wrong signature is a wrong signature";
+  trial.headers = {};
+  trial.path = "/webhook";
+  EXPECT_EQ(send(trial)->all.at(0).status, 400) << "another source";
+  EXPECT_TRUE(log.appended.empty());
+}
+
 }  // namespace
 }  // namespace resultsync::intake

@@ -90,6 +90,7 @@ Connect::~Connect() {
 }
 
 void Connect::set_public_url(std::string url) {
+  tokens_.set_redirect_uri(redirect_uri(url));
   const std::lock_guard lock(mutex_);
   public_url_ = std::move(url);
 }
@@ -297,7 +298,9 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
   store::Authorization row;
   row.source = link.source;
   row.app_practitioner = link.app_practitioner;
-  row.vendor_practitioner = PractitionerId(text_at(*me->body, source->practitioner_pointer));
+  row.vendor_practitioner = source->practitioner_pointer.empty()
+                                ? pair->owner
+                                : PractitionerId(text_at(*me->body, source->practitioner_pointer));
   row.clinic = ClinicId(text_at(*me->body, source->clinic_pointer));
   if (row.clinic.empty()) return fail("bad_response", "the Practitioner endpoint names no clinic");
   {

@@ -128,7 +128,7 @@ Result<std::string> Fetcher::fetch_anew(const SourceSettings& source, const stor
   if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
   auto answer = api_.get(source, consent->key, path);
   if (!answer) return forward_error(std::move(answer));
-  const auto orders = orders_of(*answer->body);
+  const auto orders = orders_of(*in_json_api(source.order_form, std::move(answer->body)));
   if (orders.empty()) return fail("withdrawn", "the network does not show the order any more");
   const auto event = event_of(orders.front(), "", answer->at, {});
   const std::string value = orders::attribute_of(event.body, use.test, use.member);
@@ -140,9 +140,10 @@ Result<std::string> Fetcher::fetch_anew(const SourceSettings& source, const stor
 // All of them
 // ----------------------------------------------------------------------------------------------------------
 
-Documents::Documents(const World& world, const Fetcher& fetcher)
+Documents::Documents(const World& world, const Fetcher& fetcher, ReadOrder read_order)
     : world_(world),
       fetcher_(fetcher),
+      read_order_(std::move(read_order)),
       stored_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
                                   {{"state", "stored"}})),
       pending_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
@@ -234,6 +235,7 @@ Result<std::string> Documents::obtain(const store::DocumentUse& use, std::chrono
   const SourceSettings* source = settings_of(world_.settings, use.source);
   if (source == nullptr || (source->api.empty() && source->document_hosts.empty()))
     return fail("no_api", "this source has no API and no document_hosts, so its links are not fetched");
+  if (use.member == sync::kWholeOrder) return read_whole(*source, use);
   auto stored = world_.log.at(use.record);
   if (!stored) return forward_error(std::move(stored));
   const std::string url = url_of(sync::in_common_form(world_.apply.common_form, stored->record), use);
@@ -243,18 +245,36 @@ Result<std::string> Documents::obtain(const store::DocumentUse& use, std::chrono
   return fetcher_.fetch_anew(*source, use);
 }
 
+// The order behind a thin event. What it shows is in the log before this is settled, so nothing falls between.
+Result<std::string> Documents::read_whole(const SourceSettings& source, const store::DocumentUse& use) const {
+  if (source.api.empty()) return fail("no_api", "this source has no API, so its orders are not read");
+  std::optional<store::OrderRecord> order;
+  std::optional<store::Authorization> consent;
+  {
+    const auto snapshot = world_.views.snapshot();
+    order = snapshot->order(use.order);
+    if (!order) return fail("not_found", "the order is not known any more");
+    consent = consent_for(*snapshot, use.source, order->row.clinic);
+  }
+  if (!consent) return fail("needs_consent", "nobody's consent lets us read this order");
+  auto read = read_order_(source, consent->key, order->row.id, consent->clinic);
+  if (!read) return forward_error(std::move(read));
+  return std::string{};
+}
+
 // The outcome and all that it lets through are one transaction.
 Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, const Result<std::string>& outcome,
                                std::chrono::seconds retry_after) {
   std::string sealed;
-  if (outcome) sealed = store::seal_document(world_.documents, *outcome);
+  const bool is_document = use.member != sync::kWholeOrder;
+  if (outcome && is_document) sealed = store::seal_document(world_.documents, *outcome);
   std::size_t items = 0;
   {
     const auto transaction = world_.views.begin();
     // Everybody who waited for this link before the fetch began; the others may mean a newer file behind it.
     auto uses = transaction->read().network().open_uses_of(use.source, use.link);
     std::erase_if(uses, [&](const store::DocumentUse& other) { return other.received_at > began; });
-    if (outcome) {
+    if (outcome && is_document) {
       const Sha256 name = sha256(*outcome);
       transaction->network().add_document({name, std::string(orders::sniff_media_type(*outcome)), std::ssize(*outcome),
                                            use.source, world_.clock.now(), std::move(sealed)});
@@ -263,7 +283,7 @@ Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, c
       if (outcome) {
         waiting.state = State::kFetched;
         waiting.open = false;
-        waiting.document = sha256(*outcome);
+        if (is_document) waiting.document = sha256(*outcome);
         waiting.reason.clear();
         ++waiting.tries;
       } else {

@@ -63,7 +63,10 @@ class Fetcher {
 // Takes what is due from the views and fetches it on threads of its own.
 class Documents {
  public:
-  Documents(const World& world, const Fetcher& fetcher);
+  // Reads one order with a consent of its clinic and applies what it shows (Reconciler::read_order).
+  using ReadOrder = std::function<Result<bool>(const SourceSettings& source, store::AuthorizationKey consent,
+                                               const OrderId& order, const ClinicId& clinic)>;
+  Documents(const World& world, const Fetcher& fetcher, ReadOrder read_order);
   ~Documents();
   void start(std::function<void(const Error&)> on_failure);
   void wake();  // there may be new links; any thread
@@ -73,6 +76,7 @@ class Documents {
   void run(const std::stop_token& stop);
   std::size_t hand_out();
   void serve(const store::DocumentUse& use);
+  Result<std::string> read_whole(const SourceSettings& source, const store::DocumentUse& use) const;
   Result<std::string> obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const;
   Result<void> settle(const store::DocumentUse& use, Timestamp began, const Result<std::string>& outcome,
                       std::chrono::seconds retry_after);
@@ -81,6 +85,7 @@ class Documents {
 
   const World& world_;
   const Fetcher& fetcher_;
+  const ReadOrder read_order_;
   runtime::Gauge stored_;
   runtime::Gauge pending_;
   runtime::Gauge missing_;

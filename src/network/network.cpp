@@ -34,7 +34,9 @@ Network::Network(World world, std::unique_ptr<Wire> wire, std::string instance)
       tokens_(world_.views, world_.tokens, *wire_, world_.clock, std::move(instance)),
       api_(world_.settings, *wire_, tokens_, world_.clock),
       fetcher_(world_, *wire_, tokens_, api_),
-      documents_(world_, fetcher_),
+      documents_(world_, fetcher_,
+                 [this](const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
+                        const ClinicId& clinic) { return reconciler_.read_order(source, consent, order, clinic); }),
       reconciler_(world_, fetcher_, api_),
       connect_(world_, tokens_, api_, [this] { wake(); }) {}
 
@@ -289,11 +291,20 @@ Result<std::vector<store::NetworkRun>> Network::reconcile(const ReconcileRequest
   return runs;
 }
 
+Result<store::Retried> Network::retry_documents(const store::MissingFilter& filter) {
+  const auto transaction = world_.views.begin();
+  const store::Retried retried = transaction->network().retry_missing(filter, world_.clock.now());
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  documents_.wake();
+  return retried;
+}
+
 Result<Network::Intent> Network::order_intent(const SourceId& source, const AppPractitionerId& practitioner,
                                               std::string body) {
   const SourceSettings* settings = settings_of(world_.settings, source);
   if (settings == nullptr || settings->api.empty())
     return fail("no_api", "this source has no API in the configuration");
+  if (settings->order_intents_path.empty()) return fail("no_api", "this source takes no order intents");
   std::optional<store::Authorization> consent;
   {
     const auto snapshot = world_.views.snapshot();

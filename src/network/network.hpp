@@ -44,6 +44,9 @@ class Network {
   };
   Result<std::vector<store::NetworkRun>> reconcile(const ReconcileRequest& request, std::string kind);
 
+  // Tries documents again that are missing, also those that were given up. Blocks. Errors: the store's.
+  Result<store::Retried> retry_documents(const store::MissingFilter& filter);
+
   // Makes an order intent with the practitioner's consent; the network's answer. Errors: those of ApiClient::post.
   struct Intent {
     std::string id;

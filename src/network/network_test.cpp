@@ -41,7 +41,8 @@ http::Response file(std::string body, std::string type = "application/pdf") {
 class Beside {
  public:
   using Answer = std::function<http::Response(const http::Request&)>;
-  explicit Beside(Answer answer)
+  explicit Beside(
+      Answer answer, const std::function<void(SourceSettings&)>& change = [](SourceSettings&) {})
       : folder_(std::filesystem::temp_directory_path() / ("network-" + encode_hex(runtime::random_bytes(6)))) {
     server_ = std::move(*http::Server::start(
         {.threads = 2}, [answer](http::Request request, http::Responder respond) { respond(answer(request)); }));
@@ -53,6 +54,7 @@ class Beside {
     source.allow = {server_->address()};
     source.allow_http = true;
     source.requests_per_second = 1000;
+    change(source);
     settings_.sources.push_back(source);
     settings_.api_tries = 2;
     settings_.document_bytes_max = 1000;
@@ -455,6 +457,106 @@ TEST(NetworkApi, the_networks_clock_is_read_from_its_date) {
   EXPECT_EQ(parse_http_date("Thu, 01 Jan 2026 00:00:00 GMT")->seconds(), 1'767'225'600);
   EXPECT_FALSE(parse_http_date("Thursday, 01-Jan-26 00:00:00 GMT"));
   EXPECT_FALSE(parse_http_date(""));
+}
+
+SourceSettings as_fullscript(SourceSettings source) {
+  source.order_form = OrderForm::kFullscript;
+  source.orders_path = "/api/clinic/labs/orders";
+  source.order_path = "/api/clinic/labs/orders/{id}";
+  source.token_form = TokenRequestForm::kJson;
+  source.refresh_redirect_uri = true;
+  return source;
+}
+
+TEST(NetworkFullscript, each_order_of_a_list_is_read_and_belongs_to_the_clinic_of_the_consent) {
+  std::vector<std::string> asked;
+  Beside house(
+      [&](const http::Request& request) {
+        asked.push_back(request.path + "?" + request.query("page[number]").value_or(""));
+        if (request.path.ends_with("/lo-1"))
+          return json(
+              200,
+              R"({"order":{"id":"lo-1","state":"results_ready","updated_at":"2026-03-01T10:00:00Z","results":[]}})");
+        if (request.path.ends_with("/lo-2")) return json(404, "{}");
+        const bool is_first = request.query("page[number]") == "1";
+        return json(200, is_first ? R"({"orders":[{"id":"lo-1"}],"meta":{"next_page":2,"total_count":2}})"
+                                  : R"({"orders":[{"id":"lo-2"}],"meta":{"next_page":1}})");
+      },
+      [](SourceSettings& source) { source = as_fullscript(source); });
+  static_cast<void>(house.consent(std::chrono::seconds(3600)));
+  const auto run = house.reconciled(house.clock_.now());
+  EXPECT_EQ(run.state, "finished") << run.reason;
+  EXPECT_EQ(run.orders_read, 2);
+  EXPECT_EQ(run.gaps, 1) << "one of them was gone again";
+  ASSERT_EQ(asked.size(), 4U) << "a page number that goes back ends it";
+  const auto order = house.views_->snapshot()->order(kRupa, OrderId("lo-1"));
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->history.named_clinic().text(), "cli_1");
+  EXPECT_EQ(order->history.latest().status, "results_ready");
+  EXPECT_EQ(house.reconciled(house.clock_.now()).gaps, 0) << "reading the same again adds nothing";
+}
+
+TEST(NetworkFullscript, an_answer_about_another_order_is_none) {
+  Beside house([](const http::Request&) { return json(200, R"({"order":{"id":"lo-9","state":"processing"}})"); },
+               [](SourceSettings& source) { source = as_fullscript(source); });
+  const auto key = house.consent(std::chrono::seconds(3600));
+  const auto read = Reconciler(house.world_, *house.fetcher_, *house.api_)
+                        .read_order(house.source(), key, OrderId("lo-1"), ClinicId("cli_1"));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, "bad_response");
+  EXPECT_EQ(house.log_.end(), Sequence{});
+}
+
+TEST(NetworkFullscript, a_refresh_names_the_redirect_uri_and_a_refusal_in_its_words_needs_consent) {
+  std::string body;
+  http::Response answer = json(200, R"({"oauth":{"access_token":"at_1","refresh_token":"rt_1","expires_in":7200,
+      "resource_owner":{"id":"p-1","type":"Practitioner"}}})");
+  Beside house(
+      [&](const http::Request& request) {
+        body = request.body;
+        return answer;
+      },
+      [](SourceSettings& source) { source = as_fullscript(source); });
+  house.tokens_->set_redirect_uri("https://hooks.example.com/oauth/callback");
+  const auto key = house.consent(std::chrono::seconds(0));
+  EXPECT_EQ(house.tokens_->access(house.source(), key).value().reveal(), "at_1");
+  EXPECT_TRUE(body.contains(R"("redirect_uri":"https://hooks.example.com/oauth/callback")")) << body;
+  const auto pair = read_tokens(answer.body, std::chrono::seconds(1));
+  EXPECT_EQ(pair->owner.text(), "p-1");
+  EXPECT_TRUE(read_tokens(R"({"oauth":{"access_token":"a","resource_owner":{"id":"s","type":"Staff"}}})",
+                          std::chrono::seconds(1))
+                  ->owner.empty())
+      << "staff are no practitioners";
+  answer = json(401, R"({"errors":[{"code":"invalid_grant","message":"no"}]})");
+  const auto second = house.consent(std::chrono::seconds(0));
+  EXPECT_EQ(house.tokens_->access(house.source(), second).error().code, "needs_consent");
+}
+
+TEST(NetworkRuns, of_one_clinics_runs_that_have_ended_the_newest_are_kept) {
+  Beside house([](const http::Request&) { return json(200, "{}"); });
+  std::vector<store::RunKey> keys;
+  store::NetworkRun run;
+  run.source = kRupa;
+  run.kind = "scheduled";
+  {
+    const auto transaction = house.views_->begin();
+    run.state = "waiting";
+    run.clinic = ClinicId("cli_1");
+    keys.push_back(transaction->network().add_run(run));
+    run.state = "finished";
+    run.clinic = ClinicId("cli_2");
+    keys.push_back(transaction->network().add_run(run));
+    run.clinic = ClinicId("cli_1");
+    for (std::int64_t i = 0; i < store::kRunsKept + 5; ++i) keys.push_back(transaction->network().add_run(run));
+    EXPECT_TRUE(transaction->commit());
+  }
+  const auto snapshot = house.views_->snapshot();
+  EXPECT_TRUE(snapshot->network().run(keys[0])) << "it has not ended";
+  EXPECT_TRUE(snapshot->network().run(keys[1])) << "another clinic's";
+  EXPECT_FALSE(snapshot->network().run(keys[2]));
+  EXPECT_FALSE(snapshot->network().run(keys[6]));
+  EXPECT_TRUE(snapshot->network().run(keys[7]));
+  EXPECT_EQ(std::ssize(snapshot->network().runs(10'000)), store::kRunsKept + 2);
 }
 
 }  // namespace

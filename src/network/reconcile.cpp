@@ -22,10 +22,17 @@ bool ends_the_run(std::string_view code) {
          code == "refused" || code == "foreign_address" || code == "address_refused" || code == "bad_url";
 }
 
-std::string first_page(const SourceSettings& source) {
+std::string page_path(const SourceSettings& source, std::int64_t number) {
   const std::string size = std::to_string(source.page_size);
   return source.orders_path + (source.orders_path.contains('?') ? "&" : "?") +
-         "page%5Bnumber%5D=1&page%5Bsize%5D=" + size;
+         "page%5Bnumber%5D=" + std::to_string(number) + "&page%5Bsize%5D=" + size;
+}
+
+// The path of the page after this one; empty on the last. A number that does not grow would never end.
+std::string path_after(const SourceSettings& source, const orders::JsonBody& answer, std::int64_t number) {
+  NextPage next = next_page(answer);
+  if (!next.address.empty()) return std::move(next.address);
+  return next.number > number ? page_path(source, next.number) : std::string{};
 }
 
 }  // namespace
@@ -80,23 +87,28 @@ store::NetworkRun Reconciler::work(store::NetworkRun run, const std::stop_token&
 
 Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings& source,
                                     store::AuthorizationKey consent, const std::stop_token& stop) {
-  std::string page = first_page(source);
+  std::string page = page_path(source, 1);
   Result<void> outcome;
   for (std::size_t pages = 0; !page.empty() && pages < kPagesMax; ++pages) {
     if (stop.stop_requested()) return fail("stopped", "the server is stopping");
     const Sequence asked_at = world_.log.end();
     auto answer = api_.get(source, consent, page);
     if (!answer) return forward_error(std::move(answer));
-    run.orders_total = std::max(run.orders_total, count_of(*answer->body));
+    const auto body = in_json_api(source.order_form, std::move(answer->body));
+    run.orders_total = std::max(run.orders_total, count_of(*body));
     wait_for_sync();  // what has been received already is no gap
-    for (const OrderSnapshot& order : orders_of(*answer->body)) {
+    for (const OrderSnapshot& order : orders_of(*body)) {
       if (stop.stop_requested()) return fail("stopped", "the server is stopping");
       ++run.orders_read;
       orders_.add();
       const bool too_old =
           run.since.microseconds != 0 && order.submitted != orders::kNoTime && order.submitted < run.since;
       if (too_old) continue;
-      auto missed = apply(source, order, answer->at, asked_at);
+      const bool is_whole = source.order_form == OrderForm::kJsonApi;
+      auto missed =
+          is_whole ? apply(source, order, answer->at, asked_at) : read_order(source, consent, order.id, run.clinic);
+      // It was there when the list was made, or it waits for what was read before: the next run sees what is left.
+      if (!missed && !is_whole && (missed.error().code == "not_found" || missed.error().code == "not_yet")) continue;
       if (!missed && missed.error().code == kNotCompared) {
         outcome = std::unexpected(std::move(missed).error());  // it holds up no other order; the run is made again
         continue;
@@ -106,9 +118,32 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
     }
     run.orders_total = std::max(run.orders_total, run.orders_read);
     save(run);
-    page = next_page(*answer->body);
+    page = path_after(source, *body, static_cast<std::int64_t>(pages) + 1);
   }
   return outcome;
+}
+
+Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
+                                    const ClinicId& clinic) {
+  std::string path = source.order_path;
+  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
+  const Sequence asked_at = world_.log.end();
+  auto answer = api_.get(source, consent, path);
+  if (!answer) return forward_error(std::move(answer));
+  const auto body = in_json_api(source.order_form, std::move(answer->body));
+  wait_for_sync();
+  {
+    const auto snapshot = world_.views.snapshot();
+    const auto known = snapshot->order(source.source, order);
+    if (known && snapshot->network().has_pending_documents(known->row.key))
+      return fail("not_yet", "what was read of this order before is still being fetched");
+  }
+  for (OrderSnapshot& read : orders_of(*body)) {
+    if (read.id != order) continue;
+    if (source.order_form == OrderForm::kFullscript) read.clinic = clinic;
+    return apply(source, read, answer->at, asked_at);
+  }
+  return fail("bad_response", "the network's answer does not hold the order that was asked for");
 }
 
 // True if the order showed something new, which is then in the log.
@@ -152,6 +187,14 @@ Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot
 // Contents are compared by the bytes of their documents, so what is a link is fetched first.
 Result<bool> Reconciler::is_news(const SourceSettings& source, const store::OrderRecord& known,
                                  const std::string& body) const {
+  // What nothing is known of is news whatever its documents hold.
+  const orders::Event shown = orders::decode_event(body, sha256(body));
+  if (!shown.order) return false;
+  const bool is_first = std::ranges::any_of(shown.order->tests, [&](const orders::OrderedTest& test) {
+    const orders::TestHistory* known_test = known.history.test(test.id);
+    return test.has_content && (known_test == nullptr || known_test->points.empty());
+  });
+  if (is_first || known.history.latest().status != shown.order->status) return true;
   orders::LinkedDocuments documents;
   for (const orders::Link& link : orders::links_of(body)) {
     if (!link.is_content) continue;

@@ -20,6 +20,11 @@ class Reconciler {
   // consent is no good), or still `running` with a reason (the network fails: to be tried again).
   store::NetworkRun work(store::NetworkRun run, const std::stop_token& stop);
 
+  // Reads one order and applies what it shows; `clinic` is the consent's. Any thread. True if that was something new.
+  // Errors: those of ApiClient::get; `not_yet` (what was read before is still being fetched), `document_unavailable`.
+  Result<bool> read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
+                          const ClinicId& clinic);
+
  private:
   Result<void> read_pages(store::NetworkRun& run, const SourceSettings& source, store::AuthorizationKey consent,
                           const std::stop_token& stop);

@@ -15,9 +15,13 @@ namespace resultsync::network {
 enum class ClientAuthentication { kBasic, kBody };  // RFC 6749 §2.3.1
 enum class TokenRequestForm { kForm, kJson };
 
+// How the API shows orders. Fullscript's lists name them only, so that each is read; an order names no clinic, which is
+// that of the consent.
+enum class OrderForm { kJsonApi, kFullscript };
+
 struct SourceSettings {
   SourceId source;
-  std::string vendor = "rupa";
+  OrderForm order_form = OrderForm::kJsonApi;
   std::string event_type = "order.new_result";  // of the events that are made of what the API shows
   std::string api;  // "https://api.rupahealth.com"; empty: this source has no API, and only its webhooks are used
 
@@ -31,6 +35,7 @@ struct SourceSettings {
   ClientAuthentication client_authentication = ClientAuthentication::kBasic;
   TokenRequestForm token_form = TokenRequestForm::kForm;
   bool pkce = true;
+  bool refresh_redirect_uri = false;          // the redirect URI stands in a refresh too
   std::chrono::seconds token_lifetime{3600};  // where the answer names none
 
   // Paths of `api`; {id} is replaced.
@@ -40,7 +45,8 @@ struct SourceSettings {
   std::string orders_path = "/orders";
   std::string order_path = "/orders/{id}";
   std::string order_intents_path = "/order-intents";
-  std::string practitioner_pointer = "/data/id";  // JSON pointers into the answer of me_path
+  // JSON pointers into the answer of me_path. Without the first it is the token's `resource_owner`.
+  std::string practitioner_pointer = "/data/id";
   std::string clinic_pointer = "/data/relationships/clinic/data/id";
   int page_size = 100;
   int requests_per_second = 10;  // a bucket of twice as many

@@ -5,6 +5,7 @@
 
 #include "base/digest.hpp"
 #include "base/json_writer.hpp"
+#include "vendors/fullscript.hpp"
 
 namespace resultsync::network {
 namespace {
@@ -23,8 +24,8 @@ std::set<std::string> linked_ids(const std::optional<element>& resource, std::st
 
 // The newest of the dates that say when something happened to the order or a test of it.
 void note_dates(Timestamp& newest, const std::optional<element>& resource) {
-  for (const char* name :
-       {"date_submitted", "date_paid", "date_completed", "date_canceled", "date_results_received_from_lab"}) {
+  for (const char* name : {"date_submitted", "date_paid", "date_completed", "date_canceled", "date_updated",
+                           "date_results_received_from_lab"}) {
     const auto date = parse_timestamp(text_of(member(member(resource, "attributes"), name)));
     if (date) newest = std::max(newest, date->time);
   }
@@ -56,6 +57,11 @@ OrderSnapshot snapshot_of(const orders::JsonBody& answer, element resource) {
 
 }  // namespace
 
+std::unique_ptr<orders::JsonBody> in_json_api(OrderForm form, std::unique_ptr<orders::JsonBody> answer) {
+  if (form == OrderForm::kJsonApi) return answer;
+  return std::make_unique<orders::JsonBody>(vendors::fullscript_orders(*answer));
+}
+
 std::vector<OrderSnapshot> orders_of(const orders::JsonBody& answer) {
   std::vector<OrderSnapshot> found;
   const auto data = member(answer.root(), "data");
@@ -67,15 +73,21 @@ std::vector<OrderSnapshot> orders_of(const orders::JsonBody& answer) {
   return found;
 }
 
-std::string next_page(const orders::JsonBody& answer) {
+NextPage next_page(const orders::JsonBody& answer) {
+  NextPage page;
   const auto next = member(member(answer.root(), "links"), "next");
-  if (next && next->is_object()) return text_of(member(next, "href"));  // JSON:API 1.0 §"links": a text, or an object
-  return text_of(next);
+  // JSON:API 1.0 §"links": a text, or an object
+  page.address = next && next->is_object() ? text_of(member(next, "href")) : text_of(next);
+  const auto number = member(member(answer.root(), "meta"), "next_page");
+  if (number && number->get_int64().get(page.number) != simdjson::SUCCESS) page.number = 0;
+  return page;
 }
 
 std::int64_t count_of(const orders::JsonBody& answer) {
   std::int64_t count = 0;
-  const auto said = member(member(member(answer.root(), "meta"), "pagination"), "count");
+  const auto meta = member(answer.root(), "meta");
+  auto said = member(member(meta, "pagination"), "count");
+  if (!said) said = member(meta, "total_count");
   if (said && said->get_int64().get(count) == simdjson::SUCCESS) return std::max<std::int64_t>(count, 0);
   return 0;
 }
@@ -89,7 +101,9 @@ SnapshotEvent event_of(const OrderSnapshot& order, std::string_view type, Timest
   Timestamp at = order.newest_date == orders::kNoTime ? read_at : order.newest_date;
   if (after.created_at != orders::kNoTime && at <= after.created_at) at = {after.created_at.microseconds + 1};
   JsonWriter json;
-  json.begin_object().member("created_at", format_timestamp(at)).key("data").begin_object();
+  json.begin_object();
+  if (!order.clinic.empty()) json.member("clinic_id", order.clinic.text());
+  json.member("created_at", format_timestamp(at)).key("data").begin_object();
   json.key("object").raw(order.object).key("included").raw(order.included).end_object();
   json.member("id", id.text()).member("type", type).end_object();
   return {id, json.take()};

@@ -33,7 +33,12 @@ std::string name_of_text(store::AuthorizationKey key, std::string_view what) {
 bool is_refusal(const http::ClientResponse& answer) {
   if (answer.status != 400 && answer.status != 401 && answer.status != 403) return false;
   const orders::JsonBody body(answer.body);
-  const std::string error = orders::text_of(orders::member(body.root(), "error"));
+  std::string error = orders::text_of(orders::member(body.root(), "error"));
+  const auto note = [&](simdjson::dom::element one) {
+    if (error.empty()) error = orders::text_of(orders::member(one, "code"));
+  };
+  if (const auto one = orders::member(body.root(), "error"); one && one->is_object()) note(*one);
+  orders::for_each(orders::member(body.root(), "errors"), note);
   return error == "invalid_grant" || error == "access_denied" || error == "unauthorized_client";
 }
 
@@ -51,6 +56,9 @@ Result<TokenPair> read_tokens(std::string_view text, std::chrono::seconds lifeti
   TokenPair pair;
   pair.access = Secret<std::string>(orders::text_of(orders::member(root, "access_token")));
   pair.refresh = Secret<std::string>(orders::text_of(orders::member(root, "refresh_token")));
+  if (const auto owner = orders::member(root, "resource_owner");
+      orders::text_of(orders::member(owner, "type")) == "Practitioner")
+    pair.owner = PractitionerId(orders::id_text(orders::member(owner, "id")));
   if (pair.access.reveal().empty()) return fail("bad_response", "the token endpoint's answer has no access token");
   pair.lifetime = lifetime_if_unsaid;
   std::int64_t seconds = 0;
@@ -64,6 +72,11 @@ Result<TokenPair> read_tokens(std::string_view text, std::chrono::seconds lifeti
 Tokens::Tokens(store::Views& views, const runtime::Vault& vault, const Wire& wire, const runtime::Clock& clock,
                std::string instance)
     : views_(views), vault_(vault), wire_(wire), clock_(clock), instance_(std::move(instance)) {}
+
+void Tokens::set_redirect_uri(std::string uri) {
+  const std::lock_guard lock(redirect_mutex_);
+  redirect_uri_ = std::move(uri);
+}
 
 Result<TokenPair> Tokens::exchange(const SourceSettings& source, const std::string& code,
                                    const std::string& redirect_uri, const std::string& verifier) {
@@ -163,7 +176,12 @@ Result<Secret<std::string>> Tokens::refreshed(const SourceSettings& source, Auth
     conclude(row, ConsentState::kNeedsConsent, "no_refresh_token");
     return fail("needs_consent", "the network refused the token, and there is none to refresh it with");
   }
-  const auto answer = post(source, source.token_url, {{"grant_type", "refresh_token"}, {"refresh_token", old}});
+  std::vector<std::pair<std::string, std::string>> parameters{{"grant_type", "refresh_token"}, {"refresh_token", old}};
+  if (source.refresh_redirect_uri) {
+    const std::lock_guard lock(redirect_mutex_);
+    parameters.emplace_back("redirect_uri", redirect_uri_);
+  }
+  const auto answer = post(source, source.token_url, std::move(parameters));
   if (answer && is_refusal(*answer)) {
     conclude(row, ConsentState::kNeedsConsent, "refresh_refused");
     return fail("needs_consent", "the network takes our tokens no more: the practitioner must consent again");

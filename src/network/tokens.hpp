@@ -28,6 +28,7 @@ struct TokenPair {
   Secret<std::string> access;
   Secret<std::string> refresh;  // empty if the answer has none
   std::chrono::seconds lifetime{0};
+  PractitionerId owner = {};  // `resource_owner`, where the answer names one that is a practitioner
 };
 // The answer of a token endpoint: RFC 6749 §5.1, at the top or inside `oauth`. Error: `bad_response`.
 Result<TokenPair> read_tokens(std::string_view body, std::chrono::seconds lifetime_if_unsaid);
@@ -37,6 +38,8 @@ class Tokens {
  public:
   Tokens(store::Views& views, const runtime::Vault& vault, const Wire& wire, const runtime::Clock& clock,
          std::string instance);
+
+  void set_redirect_uri(std::string uri);  // known once the public listener is
 
   // Errors: `consent_refused` (invalid_grant and the like), `network_unavailable`, `bad_response`.
   Result<TokenPair> exchange(const SourceSettings& source, const std::string& code, const std::string& redirect_uri,
@@ -80,6 +83,8 @@ class Tokens {
   const Wire& wire_;
   const runtime::Clock& clock_;
   const std::string instance_;
+  mutable std::mutex redirect_mutex_;
+  std::string redirect_uri_;  // guarded by redirect_mutex_
   std::mutex mutexes_mutex_;
   std::map<store::AuthorizationKey, std::unique_ptr<std::mutex>> mutexes_;  // guarded by mutexes_mutex_
 };

@@ -273,7 +273,9 @@ Event decode_event(std::string_view body, const Sha256& body_sha256, const Linke
 Resources resources_of(std::string_view body, const OrderedTestId& test) {
   const JsonBody document(body);
   Resources resources;
-  resources.order = compact(order_resource(document.root()));
+  const auto order = order_resource(document.root());
+  resources.order = compact(order);
+  resources.order_intent = related_id(order, "order_intent");
   if (!test.empty()) resources.ordered_test = compact(find_included(document.root(), "ordered_test", test.text()));
   return resources;
 }

@@ -23,6 +23,7 @@ Event decode_event(std::string_view body, const Sha256& body_sha256, const Linke
 struct Resources {
   std::string order = "null";
   std::string ordered_test = "null";
+  std::string order_intent;  // its id; empty if the order came of none
 };
 Resources resources_of(std::string_view body, const OrderedTestId& test);
 

@@ -58,6 +58,23 @@ struct ToldMissing {
   std::string reason;  // as in DocumentUse, when the version was told first
 };
 
+// A document that is not here, with what it belongs to.
+struct MissingDocument {
+  DocumentUse use;
+  EventId event;
+  OrderId order;
+};
+// What is empty asks for all.
+struct MissingFilter {
+  std::string state;  // "pending", "missing" (told without, and still tried), "given_up"
+  SourceId source;
+  OrderId order;
+};
+struct Retried {
+  std::int64_t taken_up = 0;  // had been given up
+  std::int64_t hastened = 0;  // waited for their next attempt
+};
+
 struct DocumentTotals {
   std::int64_t documents = 0;
   std::int64_t bytes = 0;
@@ -126,6 +143,8 @@ struct NetworkRun {
   Timestamp finished_at;
 };
 
+inline constexpr std::int64_t kRunsKept = 200;
+
 struct ClinicActivity {
   SourceId source;
   ClinicId clinic;
@@ -143,6 +162,9 @@ class NetworkReads {
   virtual std::optional<DocumentRow> document(const Sha256& sha256) = 0;  // with its bytes
   virtual bool has_pending_documents(OrderKey order) = 0;                 // a result of it waits for one
   virtual DocumentTotals document_totals() = 0;
+  // Of the first `events` events after `after`, in the order in which they came.
+  virtual std::vector<MissingDocument> missing_documents(const MissingFilter& filter, Sequence after,
+                                                         std::size_t events) = 0;
   virtual std::vector<ToldMissing> told_missing(OrderKey order) = 0;  // of all its tests and versions
 
   virtual std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) = 0;
@@ -165,7 +187,10 @@ class NetworkReads {
 class NetworkWrites {
  public:
   virtual ~NetworkWrites() = default;
-  virtual void save_use(const DocumentUse& use) = 0;                               // adds or replaces it
+  virtual void save_use(const DocumentUse& use) = 0;  // adds or replaces it
+  // Those that were told missing are tried at once, and those that were given up for as long as if they came now. The
+  // filter's state does not matter.
+  virtual Retried retry_missing(const MissingFilter& filter, Timestamp now) = 0;
   virtual void add_document(const DocumentRow& document) = 0;                      // nothing, if it is there already
   virtual void note_told_missing(OrderKey order, const ToldMissing& missing) = 0;  // nothing, if it is noted already
 
@@ -175,6 +200,7 @@ class NetworkWrites {
   virtual void save_connect_link(const ConnectLink& link) = 0;
   virtual void drop_connect_links(Timestamp expired_before) = 0;
 
+  // Of one clinic's runs that have ended the newest kRunsKept stay.
   virtual RunKey add_run(const NetworkRun& run) = 0;
   virtual void save_run(const NetworkRun& run) = 0;
 };

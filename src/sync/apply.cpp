@@ -96,6 +96,8 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
       transaction.add_event(row);
     }
     if (options.issue) note_links(transaction, row, body);
+    if (options.issue && options.thin.contains(row.source) && !row.flags.has(Flag::kReconciled))
+      note_order_to_read(transaction, row);
   }
   for (const auto& practitioner : learned) items += match_again(transaction, row.source, practitioner, moment);
   return items;

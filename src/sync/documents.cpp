@@ -46,6 +46,19 @@ void note_links(store::ViewsTransaction& transaction, const store::EventRow& eve
   }
 }
 
+void note_order_to_read(store::ViewsTransaction& transaction, const store::EventRow& event) {
+  store::DocumentUse use;
+  use.record = event.record;
+  use.member = kWholeOrder;
+  use.source = event.source;
+  use.order = event.order_key;
+  use.link = sha256("order " + event.order.text());  // one reading serves all events that came before it
+  use.is_content = false;
+  use.received_at = event.received_at;
+  use.next_try_at = event.received_at;
+  transaction.network().save_use(use);
+}
+
 Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, const store::EventLog& log, Sequence record,
                                       const ApplyOptions& options, Timestamp now) {
   auto& read = transaction.read();

@@ -16,6 +16,12 @@
 
 namespace resultsync::sync {
 
+// The member of a use that stands for the order itself: its event was thin, and what it means is to be read (decision
+// 0031). It belongs to no ordered test, and no result waits for it.
+inline constexpr std::string_view kWholeOrder = "order";
+// Notes that the order of a thin event, which was just applied, is to be read. Part of the same transaction.
+void note_order_to_read(store::ViewsTransaction& transaction, const store::EventRow& event);
+
 // Notes every link of an event that was just applied, to be fetched. Part of the same transaction.
 void note_links(store::ViewsTransaction& transaction, const store::EventRow& event, std::string_view body);
 

@@ -13,6 +13,7 @@
 #include "sync/rebuild.hpp"
 #include "sync/sync.hpp"
 #include "tests/support/event_body.hpp"
+#include "tests/support/views.hpp"
 
 namespace resultsync::sync {
 namespace {
@@ -26,9 +27,10 @@ constexpr const char* kHl7 = "MSH|^~\\&|LAB|X|Y|Z|2026||ORU^R01|1|P|2.5.1\r";
 // A pipeline in one thread, whose network of documents is the test itself.
 class Pipeline {
  public:
-  Pipeline() : folder_(std::filesystem::temp_directory_path() / ("documents-" + encode_hex(runtime::random_bytes(6)))) {
-    views_ = std::move(*store::open_sqlite_views(folder_.string()));
-    sync_ = std::make_unique<Sync>(log_, *views_, clock_, metrics_, SyncOptions{});
+  explicit Pipeline(SyncOptions options = {})
+      : folder_(std::filesystem::temp_directory_path() / ("documents-" + encode_hex(runtime::random_bytes(6)))) {
+    views_ = test::has_postgres() ? test::open_views() : std::move(*store::open_sqlite_views(folder_.string()));
+    sync_ = std::make_unique<Sync>(log_, *views_, clock_, metrics_, std::move(options));
     EXPECT_TRUE(sync::connect(*views_, {AppPractitionerId("anna"), kRupa, ClinicId("cli_1"), {}}, clock_.now()));
   }
   ~Pipeline() {
@@ -62,6 +64,23 @@ class Pipeline {
     const auto items = documents_settled(*transaction, log_, record, {}, clock_.now());
     EXPECT_TRUE(transaction->commit());
     return items.value();
+  }
+  std::vector<store::DocumentUse> uses_of(Sequence record) { return views_->snapshot()->network().uses_of(record); }
+  std::vector<store::MissingDocument> missing(const store::MissingFilter& filter, Sequence after = {},
+                                              std::size_t events = 100) {
+    return views_->snapshot()->network().missing_documents(filter, after, events);
+  }
+  store::Retried retry(const store::MissingFilter& filter) {
+    clock_.set({clock_.now().microseconds + 60'000'000});
+    const auto transaction = views_->begin();
+    const auto retried = transaction->network().retry_missing(filter, clock_.now());
+    EXPECT_TRUE(transaction->commit());
+    return retried;
+  }
+  void save(const store::DocumentUse& use) {
+    const auto transaction = views_->begin();
+    transaction->network().save_use(use);
+    EXPECT_TRUE(transaction->commit());
   }
   std::vector<store::FeedRow> feed() {
     const auto snapshot = views_->snapshot();
@@ -163,6 +182,74 @@ TEST(SyncDocuments, a_document_is_sealed_and_opens_as_itself_only) {
   EXPECT_FALSE(sealed.contains("MSH"));
   EXPECT_EQ(store::open_document(vault, sha256(kHl7), sealed).value(), kHl7);
   EXPECT_FALSE(store::open_document(vault, sha256("other"), sealed));
+}
+
+TEST(ThinEvents, each_asks_once_for_its_order_to_be_read_and_no_result_waits_for_that) {
+  SyncOptions options;
+  options.thin = {kRupa};
+  Pipeline house(std::move(options));
+  const auto first = house.receive(EventBody("evt_1").at("2026-01-01T00:00:00Z").status("processing"));
+  const auto uses = house.uses_of(first);
+  ASSERT_EQ(uses.size(), 1U);
+  EXPECT_EQ(uses[0].member, kWholeOrder);
+  EXPECT_TRUE(uses[0].test.empty());
+  EXPECT_FALSE(uses[0].is_content);
+  EXPECT_TRUE(uses[0].open);
+  EXPECT_EQ(house.feed().size(), 1U) << "what the event itself says is told at once";
+  const auto second = house.receive(EventBody("evt_2").at("2026-01-02T00:00:00Z").status("partial_results"));
+  EXPECT_EQ(house.uses_of(second).at(0).link, uses[0].link) << "one reading serves both";
+  house.receive(EventBody("evt_2").at("2026-01-02T00:00:00Z").status("partial_results"));
+  EXPECT_EQ(house.missing({}).size(), 2U) << "a duplicate asks for nothing";
+}
+
+store::MissingFilter in_state(const char* state) {
+  return {state, {}, {}};
+}
+store::MissingFilter of_order(const char* order) {
+  return {"", {}, OrderId(order)};
+}
+
+TEST(MissingDocuments, are_listed_with_why_in_pages_of_whole_events_and_taken_up_again) {
+  Pipeline house;
+  std::vector<Sequence> records;
+  for (const char* id : {"1", "2", "3"}) {
+    const std::string name(id);
+    records.push_back(house.receive(EventBody("evt_" + name)
+                                        .at("2026-01-0" + name + "T00:00:00Z")
+                                        .test("t_" + name, "https://files.example.com/" + name)));
+  }
+  auto given_up = house.uses_of(records[0]).at(0);
+  given_up.state = State::kMissing;
+  given_up.open = false;
+  given_up.reason = "http_4xx";
+  given_up.tries = 40;
+  house.save(given_up);
+  auto missing = house.uses_of(records[1]).at(0);
+  missing.state = State::kMissing;
+  missing.reason = "timeout";
+  missing.next_try_at = {missing.received_at.microseconds + 3'600'000'000};
+  house.save(missing);
+
+  EXPECT_EQ(house.missing({}).size(), 3U);
+  EXPECT_EQ(house.missing(in_state("pending")).at(0).event.text(), "evt_3");
+  EXPECT_EQ(house.missing(in_state("missing")).at(0).use.reason, "timeout");
+  EXPECT_EQ(house.missing(in_state("given_up")).at(0).use.tries, 40);
+  EXPECT_TRUE(house.missing(store::MissingFilter{"", SourceId("other"), {}}).empty());
+  EXPECT_TRUE(house.missing(of_order("nothing")).empty());
+  EXPECT_EQ(house.missing({}, {}, 2).size(), 2U);
+  EXPECT_EQ(house.missing({}, records[1]).at(0).event.text(), "evt_3");
+
+  EXPECT_EQ(house.retry(of_order("nothing")).taken_up, 0);
+  const auto retried = house.retry({});
+  EXPECT_EQ(retried.taken_up, 1);
+  EXPECT_EQ(retried.hastened, 1);
+  const auto again = house.uses_of(records[0]).at(0);
+  EXPECT_TRUE(again.open);
+  EXPECT_EQ(again.tries, 0);
+  EXPECT_EQ(again.reason, "http_4xx") << "why it was given up is still to be seen";
+  EXPECT_GT(again.received_at, given_up.received_at) << "it is tried as long as if it came now";
+  EXPECT_LE(house.uses_of(records[1]).at(0).next_try_at, again.next_try_at);
+  EXPECT_EQ(house.retry({}).taken_up, 0);
 }
 
 }  // namespace

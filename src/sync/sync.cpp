@@ -15,8 +15,10 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
       views_(views),
       clock_(clock),
       options_(std::move(options)),
-      apply_options_{
-          .result_types = options_.result_types, .common_form = options_.common_form, .index = options_.index},
+      apply_options_{.result_types = options_.result_types,
+                     .thin = options_.thin,
+                     .common_form = options_.common_form,
+                     .index = options_.index},
       records_applied_(
           metrics.counter("resultsync_sync_records_total", "Records of the event log whose effects are committed")),
       items_issued_(metrics.counter("resultsync_feed_items_total", "Feed items issued to practitioners")),

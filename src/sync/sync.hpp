@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,6 +27,7 @@ struct SyncOptions {
   // The event types that carry results, per source; others are kept and marked `unknown_type`.
   std::map<SourceId, std::vector<std::string>> result_types;
   CommonForm common_form = {};
+  std::set<SourceId> thin = {};
   ResultIndex index = {};
   // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
   // many events.

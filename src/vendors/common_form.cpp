@@ -7,6 +7,7 @@
 #include "base/timestamp.hpp"
 #include "orders/documents.hpp"
 #include "orders/json_body.hpp"
+#include "vendors/fullscript.hpp"
 #include "vendors/network.hpp"
 
 namespace resultsync::vendors {
@@ -199,6 +200,7 @@ Result<void> check_pointer(std::string_view text) {
 
 std::string in_common_form(const Source& source, std::string_view message_id, std::string_view body) {
   if (source.vendor == "generic") return generic_form(source.pointers, message_id, body);
+  if (source.vendor == "fullscript") return fullscript_event(body);
   return std::string(body);
 }
 

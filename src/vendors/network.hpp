@@ -23,7 +23,7 @@ enum class StalePolicy {
 
 struct Source {
   SourceId id;                     // "rupa"; also reachable as /webhooks/rupa
-  std::string vendor = "rupa";     // which envelope and which client: "rupa", "generic"
+  std::string vendor = "rupa";     // which envelope and which client: "rupa", "fullscript", "generic"
   std::vector<std::string> paths;  // further paths on the public listener: "/webhook" for the default source
   SignatureScheme scheme;
   SigningKeys keys;  // newest first
@@ -33,6 +33,9 @@ struct Source {
   // What a 200 says. Some networks ask for a text of their own (Fullscript: {"challenge":"…"}).
   std::string acknowledgement = R"({"status":"success"})";
   Pointers pointers = {};  // `generic` only
+  // An empty request that nobody signed is answered with `acknowledgement`, and nothing is stored: how some networks
+  // try an address when it is registered.
+  bool answers_empty = false;
 };
 
 // Whether these sources can stand side by side. Errors: `no_sources`, `bad_source_id` (not 1 to 64 of [a-z0-9_-]),

@@ -136,6 +136,55 @@ class Network(unittest.TestCase):
         self.assertTrue(intent["checkout_url"].startswith(self.sandbox.base))
         status, problem = self.house.api("POST", "/v1/order-intents", {"practitioner": "anna"})
         self.assertEqual(status, 422, problem)
+        status, _, page = request("POST", intent["checkout_url"], "decision=submit&lab_test=labts_LipPnl7", {"Content-Type": "application/x-www-form-urlencoded"})
+        self.assertLess(status, 400, page)
+        placed = self.house.wait_for(lambda: [i for i in self.house.feed("anna") if i["order_intent"] == intent["id"]])
+        self.assertEqual(len({i["order_id"] for i in placed}), 1)
+        other = self.order()
+        self.sandbox.quiet()
+        items = self.house.wait_for(lambda: [i for i in self.house.feed("anna") if i["order_id"] == other["order"]])
+        self.assertEqual({i["order_intent"] for i in items}, {None}, "it came of none")
+
+    def test_the_doctor_compares_the_clocks(self):
+        code, out, err = self.house.run("doctor", "--config", "resultsync.toml")
+        self.assertIn("the clock agrees with that of rupa", out, err)
+
+
+class GivenUp(unittest.TestCase):
+    def test_a_missing_document_is_listed_with_why_and_comes_when_it_is_tried_again(self):
+        house = NetworkHouse("--orders", "0", "--seed", "7",
+                             settings="\n[documents]\nwait_seconds = 0\nretry_seconds = 3600\nretry_most_seconds = 3600\n")
+        self.addCleanup(house.remove)
+        house.start()
+        clinic = house.sandbox.control("GET", "/state")["clinics"][0]
+        status, page = house.consent("anna", clinic["practitioners"][0]["id"])
+        self.assertIn("Connected", page)
+        house.wait_for(lambda: (house.reading("anna") or {}).get("state") == "finished")
+        house.documents_settled()
+        house.sandbox.control("PATCH", "/switches", {"document_failing": 1, "document_attempts": 1})
+        order = house.sandbox.control("POST", "/orders", {"clinic": clinic["id"]})
+        test = order["ordered_tests"][0]
+        house.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        without = house.wait_for(lambda: results(house.feed("anna"), test))
+        self.assertEqual(without[0]["documents_missing"][0]["member"], "results_pdf")
+        _, listed = house.api("GET", f"/v1/documents?state=missing&order_id={order['order']}")
+        pdf = [row for row in listed["items"] if row["member"] == "results_pdf"]
+        self.assertEqual((pdf[0]["ordered_test_id"], pdf[0]["state"], pdf[0]["tries"]), (test, "missing", 1), listed)
+        self.assertEqual(pdf[0]["reason"], "http_5xx")
+        self.assertNotIn(house.sandbox.base, json.dumps(listed), "a network's link is a secret")
+        code, out, err = house.run("documents", "--data-dir", "data")
+        self.assertEqual(code, 0, err)
+        self.assertIn("http_5xx", out)
+        house.sandbox.control("PATCH", "/switches", {"document_failing": 0})
+        self.assertEqual(house.api("GET", "/v1/documents?state=lost")[0], 400)
+        self.assertEqual(house.api("POST", "/v1/documents/retry", {"source": "other"})[0], 422)
+        self.assertEqual(house.api("POST", "/v1/documents/retry", {"order_id": "ord_other"})[1], {"taken_up": 0, "hastened": 0})
+        code, out, err = house.run("documents", "retry", "--order", order["order"], "--data-dir", "data")
+        self.assertEqual(code, 0, err)
+        self.assertIn("more tried at once", out)
+        told = house.wait_for(lambda: len(results(house.feed("anna"), test)) == 2 and results(house.feed("anna"), test))
+        self.assertTrue(told[1]["ordered_test"]["attributes"]["results_pdf"].startswith("document:sha256:"))
+        self.assertEqual(house.api("GET", f"/v1/documents?order_id={order['order']}&state=missing")[1]["items"], [])
 
 
 class Hostile(unittest.TestCase):

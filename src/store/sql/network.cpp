@@ -31,26 +31,28 @@ constexpr std::array kConsents{ConsentState::kConnected, ConsentState::kNeedsCon
   "record, test_id, member, source, order_key, link, is_content, state, open, sha256, reason, tries, received_at, " \
   "next_try_at"
 
+DocumentUse use_row(const Query& query) {
+  DocumentUse use;
+  use.record = Sequence{static_cast<std::uint64_t>(query.integer(0))};
+  use.test = OrderedTestId(query.text(1));
+  use.member = query.text(2);
+  use.source = SourceId(query.text(3));
+  use.order = OrderKey{query.integer(4)};
+  use.link = query.digest(5);
+  use.is_content = query.boolean(6);
+  use.state = named(kStates, query.text(7));
+  use.open = query.boolean(8);
+  use.document = query.digest(9);
+  use.reason = query.text(10);
+  use.tries = static_cast<int>(query.integer(11));
+  use.received_at = Timestamp{query.integer(12)};
+  use.next_try_at = Timestamp{query.integer(13)};
+  return use;
+}
+
 std::vector<DocumentUse> use_rows(Query& query) {
   std::vector<DocumentUse> uses;
-  while (query.next()) {
-    DocumentUse use;
-    use.record = Sequence{static_cast<std::uint64_t>(query.integer(0))};
-    use.test = OrderedTestId(query.text(1));
-    use.member = query.text(2);
-    use.source = SourceId(query.text(3));
-    use.order = OrderKey{query.integer(4)};
-    use.link = query.digest(5);
-    use.is_content = query.boolean(6);
-    use.state = named(kStates, query.text(7));
-    use.open = query.boolean(8);
-    use.document = query.digest(9);
-    use.reason = query.text(10);
-    use.tries = static_cast<int>(query.integer(11));
-    use.received_at = Timestamp{query.integer(12)};
-    use.next_try_at = Timestamp{query.integer(13)};
-    uses.push_back(std::move(use));
-  }
+  while (query.next()) uses.push_back(use_row(query));
   return uses;
 }
 
@@ -183,6 +185,51 @@ DocumentTotals SqlNetworkReads::document_totals() {
   totals.missing = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'missing'");
   totals.given_up = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing'");
   return totals;
+}
+
+#define MISSING_CONDITION                                                                                              \
+  "u.state IN ('pending', 'missing') AND (?1 = '' OR u.source = ?1) AND (?2 = '' OR e.order_id = ?2) AND (?3 = '' OR " \
+  "(?3 = 'given_up' AND u.state = 'missing' AND u.open = 0) OR (?3 = u.state AND u.open = 1)) AND u.record > ?4"
+
+std::vector<MissingDocument> SqlNetworkReads::missing_documents(const MissingFilter& filter, Sequence after,
+                                                                std::size_t events) {
+  Query query(database_,
+              "SELECT u.record, u.test_id, u.member, u.source, u.order_key, u.link, u.is_content, u.state, u.open, "
+              "u.sha256, u.reason, u.tries, u.received_at, u.next_try_at, e.event_id, e.order_id FROM document_uses u "
+              "JOIN events e ON e.record = u.record WHERE " MISSING_CONDITION
+              " AND u.record IN (SELECT DISTINCT u.record FROM document_uses u JOIN events e ON e.record = u.record "
+              "WHERE " MISSING_CONDITION " ORDER BY u.record LIMIT ?5) ORDER BY u.record, u.test_id, u.member",
+              filter.source.text(), filter.order.text(), filter.state, as_number(after), capped(events));
+  std::vector<MissingDocument> found;
+  while (query.next()) {
+    MissingDocument& one = found.emplace_back();
+    one.use = use_row(query);
+    one.event = EventId(query.text(14));
+    one.order = OrderId(query.text(15));
+  }
+  return found;
+}
+
+Retried SqlNetworkWrites::retry_missing(const MissingFilter& filter, Timestamp now) {
+  const auto count = [](Query query) {
+    std::int64_t rows = 0;
+    while (query.next()) ++rows;
+    return rows;
+  };
+  Retried retried;
+  retried.hastened = count(Query(
+      database_,
+      "UPDATE document_uses SET next_try_at = ?1 WHERE open = 1 AND state = 'missing' AND next_try_at > ?1 AND (?2 = "
+      "'' "
+      "OR source = ?2) AND (?3 = '' OR record IN (SELECT record FROM events WHERE order_id = ?3)) RETURNING record",
+      now.microseconds, filter.source.text(), filter.order.text()));
+  retried.taken_up = count(Query(
+      database_,
+      "UPDATE document_uses SET open = 1, tries = 0, received_at = ?1, next_try_at = ?1 WHERE open = 0 AND state = "
+      "'missing' AND (?2 = '' OR source = ?2) AND (?3 = '' OR record IN (SELECT record FROM events WHERE order_id = "
+      "?3)) RETURNING record",
+      now.microseconds, filter.source.text(), filter.order.text()));
+  return retried;
 }
 
 std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
@@ -339,6 +386,14 @@ std::optional<NetworkRun> SqlNetworkReads::last_run(const SourceId& source, cons
 }
 
 RunKey SqlNetworkWrites::add_run(const NetworkRun& run) {
+  // One of each schedule for ever would be a table that nobody reads to its end.
+  Query(
+      database_,
+      "DELETE FROM network_runs WHERE source = ?1 AND clinic_id = ?2 AND state IN ('finished', 'failed') AND run_key "
+      "<= (SELECT run_key FROM network_runs WHERE source = ?1 AND clinic_id = ?2 ORDER BY run_key DESC LIMIT 1 OFFSET "
+      "?3)",
+      run.source.text(), run.clinic.text(), kRunsKept - 1)
+      .run();
   Query query(database_,
               "INSERT INTO network_runs (source, app_id, clinic_id, kind, state, reason, since, orders_total, "
               "orders_read, gaps, started_at, finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "

@@ -15,6 +15,8 @@ class SqlNetworkReads final : public NetworkReads {
   std::optional<DocumentRow> document(const Sha256& sha256) override;
   bool has_pending_documents(OrderKey order) override;
   DocumentTotals document_totals() override;
+  std::vector<MissingDocument> missing_documents(const MissingFilter& filter, Sequence after,
+                                                 std::size_t events) override;
   std::vector<ToldMissing> told_missing(OrderKey order) override;
   std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) override;
   std::optional<Authorization> authorization(AuthorizationKey key) override;
@@ -37,6 +39,7 @@ class SqlNetworkWrites final : public NetworkWrites {
  public:
   explicit SqlNetworkWrites(Database& database) : database_(database) {}
   void save_use(const DocumentUse& use) override;
+  Retried retry_missing(const MissingFilter& filter, Timestamp now) override;
   void add_document(const DocumentRow& document) override;
   void note_told_missing(OrderKey order, const ToldMissing& missing) override;
   AuthorizationKey add_authorization(const Authorization& authorization) override;
