@@ -54,6 +54,11 @@ class SandboxCommand final : public Command {
                  .value = "ADDRESS",
                  .help = "Where it listens; port 0 takes a free one",
                  .target = &listen_});
+    options.add({.names = "--network",
+                 .value = "NAME",
+                 .help = "Whose faces it has",
+                 .target = &network_,
+                 .choices = {"rupa", "fullscript"}});
     options.add({.names = "--webhook",
                  .value = "URL",
                  .help = "Where events are sent; also by the control page",
@@ -154,6 +159,7 @@ class SandboxCommand final : public Command {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is started
     ::signal(SIGPIPE, SIG_IGN);
 
+    if (is_fullscript() && signing_.signature == SigningOptions{}.signature) signing_.signature = "fullscript";
     auto options = read();
     if (!options) return terminal.complain(options.error());
     const runtime::SystemClock clock;
@@ -172,6 +178,11 @@ class SandboxCommand final : public Command {
   }
 
  private:
+  [[nodiscard]] bool is_fullscript() const { return network_ == "fullscript"; }
+  [[nodiscard]] std::string challenge() const {
+    return is_fullscript() ? secret_of(seed_, "challenge") : std::string();
+  }
+
   Result<sandbox::SandboxOptions> read() {
     sandbox::SandboxOptions options;
     options.listen = listen_;
@@ -189,6 +200,11 @@ class SandboxCommand final : public Command {
       const auto start = parse_timestamp(start_);
       if (!start) return std::unexpected(start.error());
       network.world.start = start->time;
+    }
+    if (is_fullscript()) {
+      network.kind = sandbox::NetworkKind::kFullscript;
+      network.courier.challenge = challenge();
+      network.courier.waits_s = {60, 300, 1'800, 3'600, 18'000};  // six attempts, then it is dropped
     }
     network.world.seed = static_cast<std::uint64_t>(seed_);
     network.world.clinics = static_cast<std::size_t>(clinics_);
@@ -260,11 +276,13 @@ class SandboxCommand final : public Command {
   // What a server needs to talk to this sandbox.
   [[nodiscard]] std::string configuration(const std::string& base, std::string_view webhook_secret) const {
     const auto quoted = [](std::string_view text) { return json_string(text); };
-    std::string text = "[sources.rupa]\nvendor = \"rupa\"\npath = \"/webhook\"\n";
+    std::string text = fmt::format("[sources.{}]\nvendor = \"{}\"\npath = \"/webhook\"\n", network_, network_);
+    if (is_fullscript()) text += "challenge = \"file:./sandbox-challenge.secret\"\n";
     text += fmt::format("secrets = [{}]\nsignature = {}\n", quoted(webhook_secret), quoted(signing_.signature));
     if (signing_.header) text += fmt::format("header = {}\n", quoted(*signing_.header));
+    if (!is_fullscript()) text += "event_types = [\"order.new_result\", \"order.updated\"]\n";
     text += fmt::format(
-        "event_types = [\"order.new_result\", \"order.updated\"]\napi = {}\napi_http = true\napi_allow = [{}]\n"
+        "api = {}\napi_http = true\napi_allow = [{}]\n"
         "client_id = {}\nclient_secret = \"file:./sandbox-client.secret\"\n",
         quoted(base), quoted(base.substr(base.find("//") + 2)), quoted(client_id_));
     return text;
@@ -281,6 +299,10 @@ class SandboxCommand final : public Command {
       return done;
     if (auto done = runtime::write_file_durably(*write_ + "/sandbox-client.secret", client_secret_ + "\n"); !done)
       return done;
+    if (is_fullscript()) {
+      if (auto done = runtime::write_file_durably(*write_ + "/sandbox-challenge.secret", challenge() + "\n"); !done)
+        return done;
+    }
     std::string secret = webhook_secret_;
     if (secret.empty()) {
       auto read = read_secret_file(signing_.secret_files.front());
@@ -301,6 +323,8 @@ class SandboxCommand final : public Command {
           .member("client_id", client_id_);
       json.member("client_secret", client_secret_);
       json.member("webhook_secret", webhook_secret_.empty() ? std::nullopt : std::optional(webhook_secret_));
+      json.member("network", network_);
+      if (is_fullscript()) json.member("challenge", challenge());
       json.member("signature", signing_.signature).member("seed", seed_).end_object();
       terminal.out() << json.text() << std::endl;
       return;
@@ -312,13 +336,13 @@ class SandboxCommand final : public Command {
                    << "  client secret   " << client_secret_ << "\n"
                    << "  webhook secret  " << (webhook_secret_.empty() ? "that of --secret-file" : webhook_secret_)
                    << "\n"
-                   << "  events go to    " << webhook_.value_or("nobody yet: --webhook URL, or the control page")
-                   << "\n\n"
+                   << (is_fullscript() ? "  challenge       " + challenge() + "\n" : "") << "  events go to    "
+                   << webhook_.value_or("nobody yet: --webhook URL, or the control page") << "\n\n"
                    << "For resultsync.toml, with the webhook secret in the file that it names:\n\n"
                    << configuration(base, "file:./sandbox-webhook.secret") << "\nCtrl-C ends it." << std::endl;
   }
 
-  std::string listen_ = "127.0.0.1:8090";
+  std::string listen_ = "127.0.0.1:8090", network_ = "rupa";
   std::optional<std::string> webhook_, client_secret_file_, base_, write_;
   std::int64_t seed_ = 1, clinics_ = 3, practitioners_ = 3, patients_ = 12, orders_ = 100'000;
   double orders_per_day_ = 10;

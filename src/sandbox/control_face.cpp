@@ -242,6 +242,7 @@ http::Response change_grant(Network& network, std::string_view id, std::string_v
 
 // The event that an action made: the first of those that it released.
 http::Response acted(const Network::Inside& inside, std::size_t ledger_before) {
+  if (ledger_before >= inside->ledger.size()) return json_answer(200, R"({"event":null})");  // nothing was told of it
   const LedgerEntry& entry = inside->ledger[ledger_before];
   JsonWriter json;
   json.begin_object().member("event", entry.event).member("what", entry.what).end_object();
@@ -287,7 +288,9 @@ http::Response make_order(Network& network, const Body& body) {
   JsonWriter json;
   json.begin_object().member("order", made.id.text()).key("ordered_tests").begin_array();
   for (const OrderedTest& test : made.tests) json.string(test.id.text());
-  json.end_array().member("event", inside->ledger[before].event).end_object();
+  // A network may tell nothing of it.
+  const bool is_told = before < inside->ledger.size();
+  json.end_array().member("event", is_told ? std::optional(inside->ledger[before].event) : std::nullopt).end_object();
   return json_answer(201, json.take());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "orders/json_body.hpp"
 #include "runtime/threads.hpp"
 #include "sandbox/numbers.hpp"
 
@@ -278,12 +279,21 @@ Courier::Prepared Courier::prepare(const Item& item, AttemptKind kind, const std
   return prepared;
 }
 
+bool Courier::is_taken(const Result<http::ClientResponse>& answer) const {
+  if (!answer) return false;
+  if (options_.challenge.empty()) return answer->status >= 200 && answer->status < 300;
+  if (answer->status != 200 && answer->status != 201) return false;
+  const orders::JsonBody body(answer->body);
+  return orders::text_of(orders::member(body.root(), "challenge")) == options_.challenge;
+}
+
 void Courier::note(Item& item, AttemptKind kind, const Prepared& prepared, const Result<http::ClientResponse>& answer) {
   const Timestamp now = clock_.now();
   Delivery& shown = item.shown;
   Attempt attempt{
       .at = now, .status = answer ? answer->status : 0, .error = answer ? "" : answer.error().text(), .kind = kind};
-  const bool taken = attempt.status >= 200 && attempt.status < 300;
+  const bool taken = is_taken(answer);
+  if (answer && !taken && attempt.status >= 200 && attempt.status < 300) attempt.error = "the challenge is missing";
   if (shown.attempts.size() >= kAttemptsKept) shown.attempts.erase(shown.attempts.begin() + 1);
   shown.attempts.push_back(std::move(attempt));
   ++shown.sent;
@@ -321,8 +331,12 @@ void Courier::note(Item& item, AttemptKind kind, const Prepared& prepared, const
     return;
   }
   ++item.failures;
-  const Timestamp next = plus(now, wait_after(item.failures));
-  if (next.microseconds - item.first_due.microseconds <= kGiveUpAfter) return plan(item, next, AttemptKind::kOrdinary);
+  const auto& waits = options_.waits_s;
+  const auto failures = static_cast<std::size_t>(item.failures);
+  const bool listed = failures <= waits.size();
+  const Timestamp next = plus(now, listed ? waits[failures - 1] * kSecond : wait_after(item.failures));
+  const bool in_time = next.microseconds - item.first_due.microseconds <= kGiveUpAfter;
+  if (waits.empty() ? in_time : listed) return plan(item, next, AttemptKind::kOrdinary);
   shown.state = DeliveryState::kGivenUp;
   --counts_.waiting;
   ++counts_.given_up;

@@ -29,7 +29,9 @@ struct CourierOptions {
   std::uint64_t seed = 1;
   vendors::SignatureScheme scheme;
   vendors::SigningKeys keys;
-  vendors::SigningKeys wrong_keys;  // for forgeries
+  vendors::SigningKeys wrong_keys;         // for forgeries
+  std::string challenge = {};              // an answer is good only if it repeats this; empty: any 2xx is
+  std::vector<std::int64_t> waits_s = {};  // before each further attempt; empty: doubling, for three days
   bool allow_remote = false;
   unsigned threads = 4;
   std::chrono::milliseconds timeout{10'000};
@@ -117,6 +119,7 @@ class Courier {
     std::vector<http::Header> signature;
   };
   Prepared prepare(const Item& item, AttemptKind kind, const std::string& url) const;
+  [[nodiscard]] bool is_taken(const Result<http::ClientResponse>& answer) const;
   void note(Item& item, AttemptKind kind, const Prepared& prepared, const Result<http::ClientResponse>& answer);
   void release_burst();
 

@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "http/target.hpp"
+#include "orders/json_body.hpp"
 
 namespace resultsync::sandbox {
 namespace {
@@ -29,6 +30,18 @@ std::optional<Form> Form::read(std::string_view body) {
     form.fields_.emplace_back(std::move(*name), std::move(*value));
   }
   return form;
+}
+
+std::optional<Form> Form::read_json(std::string_view body) {
+  const orders::JsonBody document(body);
+  if (!document.root() || !document.root()->is_object()) return std::nullopt;
+  Form form;
+  bool fits = true;
+  orders::for_each_member(document.root(), [&](std::string_view name, simdjson::dom::element value) {
+    fits = fits && value.is_string() && form.fields_.size() < kFieldsMax;
+    if (fits) form.fields_.emplace_back(std::string(name), orders::text_of(value));
+  });
+  return fits ? std::optional(std::move(form)) : std::nullopt;
 }
 
 std::string Form::only(std::string_view name) const {

@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "runtime/random.hpp"
 #include "runtime/threads.hpp"
+#include "sandbox/fullscript.hpp"
 #include "sandbox/numbers.hpp"
 
 namespace resultsync::sandbox {
@@ -77,11 +78,15 @@ DocumentForms Network::forms(const Inside& inside, std::string_view event) {
 
 void Network::release(const Happening& happening) {
   State& state = state_;
+  const bool is_fullscript = options_.kind == NetworkKind::kFullscript;
+  if (is_fullscript && fullscript_event_type(happening.what).empty()) return;  // it tells nothing of that
   const Order& order = state.world.orders()[happening.order];
   const std::size_t clinic = state.world.clinic_of(order);
   const std::string event = happening.event.text();
   LedgerEntry entry{.event = event,
-                    .type = is_result(happening.what) ? "order.new_result" : "order.updated",
+                    .type = is_fullscript               ? std::string(fullscript_event_type(happening.what))
+                            : is_result(happening.what) ? "order.new_result"
+                                                        : "order.updated",
                     .created_at = network_time(happening.at, state.world.clinics()[clinic].utc_offset_minutes),
                     .order = order.id.text(),
                     .clinic = state.world.clinics()[clinic].id.text(),
@@ -96,14 +101,18 @@ void Network::release(const Happening& happening) {
                             }};
   const bool left_out = drawn(state.switches.leave_out_practitioner, options_.world.seed, "left_out", event);
   std::string body =
-      event_body(state.world, happening,
-                 {.type = entry.type, .payload = state.switches.payload, .leave_out_practitioner = left_out}, forms);
+      is_fullscript
+          ? fullscript_event_body(state.world, happening, options_.world.seed, state.switches.envelope)
+          : event_body(state.world, happening,
+                       {.type = entry.type, .payload = state.switches.payload, .leave_out_practitioner = left_out},
+                       forms);
   entry.body_sha256 = sha256(body).hex();
   if (happening.test && order.tests[*happening.test].current) {
     const OrderedTest& test = order.tests[*happening.test];
     const LabReport& report = test.versions[*test.current];
     entry.result = LedgerEntry::ResultFacts{
-        static_cast<int>(*test.current) + 1, sha256(draw({DocumentKind::kHl7, report})).hex(),
+        static_cast<int>(*test.current) + 1,
+        is_fullscript ? std::string() : sha256(draw({DocumentKind::kHl7, report})).hex(),
         sha256(draw({DocumentKind::kPdf, report})).hex(), network_time(report.reported, report.utc_offset_minutes)};
   }
   if (entry.connected) {

@@ -25,7 +25,11 @@
 
 namespace resultsync::sandbox {
 
+// Whose faces it has.
+enum class NetworkKind { kRupa, kFullscript };
+
 struct NetworkOptions {
+  NetworkKind kind = NetworkKind::kRupa;
   WorldOptions world;
   OAuthOptions oauth;
   CourierOptions courier;

@@ -73,11 +73,37 @@ bool is_client(const OAuth& oauth, const http::Request& request, const Form& for
   return parts && oauth.is_client(parts->only("id"), parts->only("secret"));
 }
 
+// In which dress a network's token endpoint takes its parameters.
+std::string_view media_of(const Network& network) {
+  return network.options().kind == NetworkKind::kFullscript ? "application/json" : "application/x-www-form-urlencoded";
+}
+std::optional<Form> read_form(const Network& network, const http::Request& request) {
+  if (!request.headers.only("Content-Type").value_or("").starts_with(media_of(network))) return std::nullopt;
+  return network.options().kind == NetworkKind::kFullscript ? Form::read_json(request.body) : Form::read(request.body);
+}
+
+void write_tokens(JsonWriter& json, const TokenAnswer& tokens) {
+  json.member("access_token", tokens.access_token).member("token_type", "Bearer");
+  json.member("expires_in", tokens.expires_in).member("refresh_token", tokens.refresh_token);
+  json.member("scope", tokens.scope);
+}
+
+// Whose tokens they are. The grant is found by its access token, which is new.
+std::string fullscript_tokens(const Network& network, const Network::Inside& inside, const TokenAnswer& tokens) {
+  const auto grant = inside->oauth.bearer(tokens.access_token, network.real_now());
+  JsonWriter json;
+  json.begin_object().key("oauth").begin_object();
+  write_tokens(json, tokens);
+  json.member("created_at", format_timestamp(network.real_now())).key("resource_owner").begin_object();
+  json.member("id", grant ? inside->world.practitioners()[grant->practitioner].id.text() : "");
+  json.member("type", "Practitioner").end_object().end_object();
+  return json.end_object().take();
+}
+
 Answer token(Network& network, const http::Request& request) {
-  const auto form = Form::read(request.body);
-  const auto type = request.headers.only("Content-Type").value_or("");
-  if (!form || !type.starts_with("application/x-www-form-urlencoded"))
-    return {oauth_error(400, "invalid_request", "The body has to be application/x-www-form-urlencoded.")};
+  const bool is_fullscript = network.options().kind == NetworkKind::kFullscript;
+  const auto form = read_form(network, request);
+  if (!form) return {oauth_error(400, "invalid_request", fmt::format("The body has to be {}.", media_of(network)))};
   Network::Inside inside = network.enter();
   if (drawn(inside->switches.token_failing, network.options().world.seed, "token",
             fmt::format("{}", ++inside->api_requests["token"])))
@@ -86,6 +112,8 @@ Answer token(Network& network, const http::Request& request) {
     return {oauth_error(401, "invalid_client", "The application's id or secret is wrong.")};
   const std::string grant_type = form->only("grant_type");
   const Timestamp now = network.real_now();
+  if (is_fullscript && form->only("redirect_uri").empty())
+    return {oauth_error(400, "invalid_request", "redirect_uri is missing.")};
   Result<TokenAnswer> tokens = fail("unsupported_grant_type", "grant_type is authorization_code or refresh_token.");
   if (grant_type == "authorization_code") {
     tokens = form->only("code").empty() ? fail("invalid_request", "code is missing.")
@@ -101,21 +129,22 @@ Answer token(Network& network, const http::Request& request) {
     inside->ever_connected.insert(inside->world.practitioners()[grant.practitioner].clinic);
   }
   JsonWriter json;
-  json.begin_object().member("access_token", tokens->access_token).member("token_type", "Bearer");
-  json.member("expires_in", tokens->expires_in).member("refresh_token", tokens->refresh_token);
-  json.member("scope", tokens->scope).end_object();
-  http::Response response = json_answer(200, json.take());
+  json.begin_object();
+  write_tokens(json, *tokens);
+  json.end_object();
+  http::Response response = json_answer(200, is_fullscript ? fullscript_tokens(network, inside, *tokens) : json.take());
   response.set_header("Cache-Control", "no-store").set_header("Pragma", "no-cache");
   return {std::move(response)};
 }
 
 Answer revoke(Network& network, const http::Request& request) {
-  const auto form = Form::read(request.body);
+  const auto form = read_form(network, request);
   if (!form) return {oauth_error(400, "invalid_request", "The body cannot be read.")};
   const Network::Inside inside = network.enter();
   if (!is_client(inside->oauth, request, *form))
     return {oauth_error(401, "invalid_client", "The application's id or secret is wrong.")};
   inside->oauth.revoke(form->only("token"));
+  if (network.options().kind == NetworkKind::kFullscript) return {json_answer(200, "{}")};
   return {http::Response{.status = 200, .content_type = ""}};
 }
 

@@ -145,6 +145,7 @@ Answer answer(Network& network, const http::Request& request) {
   if (path.starts_with("/documents/")) return answer_document(network, request, path);
   if (path.starts_with("/checkout/")) return answer_checkout(network, request, path);
   if (path == "/control" || path.starts_with("/control/")) return answer_control(network, request, path);
+  if (network.options().kind == NetworkKind::kFullscript) return answer_fullscript(network, request, path);
   return answer_api(network, request, path);
 }
 

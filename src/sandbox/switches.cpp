@@ -9,7 +9,7 @@ namespace resultsync::sandbox {
 namespace {
 
 using Member = std::variant<double Switches::*, std::int64_t Switches::*, bool Switches::*, Payload Switches::*,
-                            Carriage Switches::*>;
+                            Carriage Switches::*, Envelope Switches::*>;
 
 struct Entry {
   SwitchDescription description;
@@ -57,6 +57,7 @@ const std::vector<Entry>& entries() {
       {{"resign", "yes/no", "A retry is signed anew"}, &Switches::resign, 0, 1, 1},
       {{"ordered", "yes/no", "One delivery at a time for each clinic, in order"}, &Switches::ordered, 0, 1, 0},
       {{"payload", "full, thin", "What an event carries"}, &Switches::payload},
+      {{"envelope", "wrapped, event, bare, mixed", "The form of Fullscript's events"}, &Switches::envelope},
       {{"leave_out_practitioner", "share", "Events that do not include the patient's practitioner", true},
        &Switches::leave_out_practitioner,
        0,
@@ -121,6 +122,11 @@ std::string_view text_of(Carriage carriage) {
   return kNames[static_cast<int>(carriage)];
 }
 
+std::string_view text_of(Envelope envelope) {
+  constexpr std::string_view kNames[] = {"wrapped", "event", "bare", "mixed"};
+  return kNames[static_cast<int>(envelope)];
+}
+
 }  // namespace
 
 Result<void> set_switch(Switches& switches, std::string_view name, std::string_view value) {
@@ -143,6 +149,14 @@ Result<void> set_switch(Switches& switches, std::string_view name, std::string_v
     if (value != "full" && value != "thin") return bad();
     switches.*(*payload) = value == "thin" ? Payload::kThin : Payload::kFull;
     return {};
+  }
+  if (const auto* envelope = std::get_if<Envelope Switches::*>(&entry->member)) {
+    for (const Envelope one : {Envelope::kWrapped, Envelope::kEvent, Envelope::kBare, Envelope::kMixed}) {
+      if (text_of(one) != value) continue;
+      switches.*(*envelope) = one;
+      return {};
+    }
+    return bad();
   }
   if (const auto* carriage = std::get_if<Carriage Switches::*>(&entry->member)) {
     for (const Carriage one : {Carriage::kInline, Carriage::kUrl, Carriage::kBase64, Carriage::kNone}) {
@@ -185,6 +199,7 @@ std::string switch_value(const Switches& switches, std::string_view name) {
     std::string operator()(std::int64_t Switches::* member) const { return fmt::format("{}", of.*member); }
     std::string operator()(bool Switches::* member) const { return of.*member ? "true" : "false"; }
     std::string operator()(Payload Switches::* member) const { return of.*member == Payload::kThin ? "thin" : "full"; }
+    std::string operator()(Envelope Switches::* member) const { return std::string(text_of(of.*member)); }
     std::string operator()(Carriage Switches::* member) const { return std::string(text_of(of.*member)); }
   };
   return std::visit(Show{switches}, entry->member);
@@ -195,6 +210,7 @@ void write_switches(JsonWriter& json, const Switches& switches) {
   for (const Entry& entry : entries()) {
     const std::string text = switch_value(switches, entry.description.name);
     const bool words = std::holds_alternative<Payload Switches::*>(entry.member) ||
+                       std::holds_alternative<Envelope Switches::*>(entry.member) ||
                        std::holds_alternative<Carriage Switches::*>(entry.member);
     json.key(entry.description.name);
     if (words) {

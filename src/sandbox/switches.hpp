@@ -13,6 +13,7 @@ namespace resultsync::sandbox {
 
 enum class Carriage { kInline, kUrl, kBase64, kNone };  // how a document stands in an ordered test
 enum class Payload { kFull, kThin };
+enum class Envelope { kWrapped, kEvent, kBare, kMixed };  // of Fullscript's events: in which of the known forms
 
 struct Switches {
   // Webhooks. Shares are 0 to 1.
@@ -23,6 +24,7 @@ struct Switches {
   bool resign = true;
   bool ordered = false;
   Payload payload = Payload::kFull;
+  Envelope envelope = Envelope::kWrapped;
   // Documents.
   Carriage hl7_as = Carriage::kInline;
   Carriage pdf_as = Carriage::kUrl;

@@ -161,7 +161,7 @@ class GivenUp(unittest.TestCase):
         self.assertIn("Connected", page)
         house.wait_for(lambda: (house.reading("anna") or {}).get("state") == "finished")
         house.documents_settled()
-        house.sandbox.control("PATCH", "/switches", {"document_failing": 1, "document_attempts": 1})
+        house.sandbox.control("PATCH", "/switches", {"document_failing": 1, "document_attempts": 1000})
         order = house.sandbox.control("POST", "/orders", {"clinic": clinic["id"]})
         test = order["ordered_tests"][0]
         house.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})

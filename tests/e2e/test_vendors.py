@@ -1,4 +1,4 @@
-"""Other networks than Rupa, over real sockets: one by configuration alone."""
+"""Other networks than Rupa, over real sockets: one by configuration alone, and Fullscript by the sandbox's faces."""
 
 import base64
 import hashlib
@@ -11,6 +11,7 @@ import time
 import unittest
 
 from house import House
+from sandbox import NetworkHouse, request
 
 KEY = bytes(range(32))
 SETTINGS = """
@@ -167,6 +168,190 @@ class Generic(unittest.TestCase):
         self.assertIn("newlab, rupa", err)
         code, out, err = self.house.run("events", "try", "--config", "resultsync.toml", "--source", "rupa", stdin=b"{")
         self.assertIn("it is no JSON", out)
+
+
+
+class FullscriptHouse(NetworkHouse):
+    """A server whose network is Fullscript, as the sandbox plays it."""
+
+    def __init__(self, *sandbox_options, settings=""):
+        super().__init__("--network", "fullscript", *sandbox_options, settings=settings)
+        (self.folder / "challenge.secret").write_text(self.sandbox.facts["challenge"] + "\n")
+
+    def configure(self, more=""):
+        if not hasattr(self, "sandbox"):
+            return
+        (self.folder / "resultsync.toml").write_text(
+            '[server]\npublic = "127.0.0.1:0"\nprivate = "127.0.0.1:0"\ndata_dir = "./data"\n\n'
+            '[sources.fullscript]\nvendor = "fullscript"\npath = "/webhook"\nsecrets = ["file:rupa.secret"]\nchallenge = "file:challenge.secret"\n'
+            f'api = "{self.sandbox.base}"\napi_http = true\napi_allow = ["{self.sandbox.host}"]\n'
+            f'client_id = "{self.sandbox.facts["client_id"]}"\nclient_secret = "file:client.secret"\nrequests_per_second = 200\n'
+            + self.settings + '\n[limits]\nfree_space = "1 MiB"\n' + more
+        )
+
+
+class Fullscript(unittest.TestCase):
+    SETTINGS = "\n[documents]\nretry_seconds = 1\nretry_most_seconds = 2\n"
+
+    def setUp(self):
+        self.house = FullscriptHouse("--orders", "0", "--seed", "7", settings=self.SETTINGS)
+        self.addCleanup(self.house.remove)
+        self.house.start()
+        self.sandbox = self.house.sandbox
+        clinics = self.sandbox.control("GET", "/state")["clinics"]
+        self.clinic, self.other = clinics[0], clinics[1]
+        self.anna = self.clinic["practitioners"][0]["id"]
+
+    def connect(self, name="anna", practitioner=None):
+        status, page = self.house.consent(name, practitioner or self.anna)
+        self.assertEqual(status, 200, page)
+        self.assertIn("Connected", page)
+        self.house.wait_for(lambda: (self.house.reading(name) or {}).get("state") == "finished")
+        self.house.documents_settled()
+
+    def results(self, name, test):
+        return [i for i in self.house.feed(name) if i["type"] == "result" and i["ordered_test_id"] == test]
+
+    def wait_results(self, name, test, count):
+        return self.house.wait_for(lambda: len(self.results(name, test)) >= count and self.results(name, test))
+
+    def released(self, test):
+        return [line["result"]["pdf_sha256"] for line in self.sandbox.ledger() if line["ordered_test"] == test and line["result"]]
+
+    def test_a_thin_event_is_followed_by_a_reading_and_the_result_is_told_with_its_report(self):
+        self.connect()
+        _, row = self.house.api("GET", "/v1/practitioners/anna")
+        self.assertEqual(row["connections"][0]["clinic_id"], self.clinic["id"])
+        self.assertEqual(row["connections"][0]["vendor_practitioner_id"], self.anna, "the token's resource owner")
+        for form in ("wrapped", "event", "bare"):
+            self.sandbox.control("PATCH", "/switches", {"envelope": form})
+            order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+            test = order["ordered_tests"][0]
+            self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+            item = self.wait_results("anna", test, 1)[0]
+            self.assertEqual(item["ordered_test"]["attributes"]["results_pdf"], "document:sha256:" + self.released(test)[-1], form)
+            self.assertEqual(item["clinic_id"], self.clinic["id"])
+            self.assertTrue(item["patient_id"])
+            self.sandbox.control("POST", f"/ordered-tests/{test}/correct", {})
+            items = self.wait_results("anna", test, 2)
+            self.assertEqual([i["result"]["version"] for i in items], [1, 2])
+            self.assertEqual(items[1]["ordered_test"]["attributes"]["results_pdf"], "document:sha256:" + self.released(test)[-1])
+            _, shown = self.house.api("GET", f"/v1/orders/{order['order']}")
+            self.assertEqual(shown["status"], "results_amended")
+        self.assertEqual(self.sandbox.quiet()["counts"]["deliveries_given_up"], 0, "each answer repeated the challenge")
+        log = self.house.log_text() + json.dumps(self.house.feed("anna"))
+        self.assertNotIn("/documents/", log)
+        self.assertNotIn(self.sandbox.facts["challenge"], log)
+        code, out, err = self.house.run("verify", "--rebuild", "--config", "resultsync.toml")
+        self.assertEqual(code, 0, out + err)
+
+    def test_what_is_read_reaches_its_own_clinic_only_and_also_what_was_there_before(self):
+        order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+        test = order["ordered_tests"][0]
+        self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        self.connect()
+        self.connect("ben", self.other["practitioners"][0]["id"])
+        self.assertEqual(len(self.results("anna", test)), 1, "back-filled")
+        self.assertEqual(self.results("ben", test), [])
+        own = {item["clinic_id"] for item in self.house.feed("ben")}
+        self.assertLessEqual(own, {self.other["id"]})
+
+    def test_a_reading_that_fails_is_made_again_also_by_the_next_process(self):
+        self.connect()
+        order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+        test = order["ordered_tests"][0]
+        self.sandbox.quiet()
+        self.sandbox.control("PATCH", "/switches", {"api_failing": 1})
+        self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        self.sandbox.quiet()
+        self.house.settled()
+        missing = self.house.wait_for(lambda: [d for d in self.house.api("GET", "/v1/documents")[1]["items"] if d["order_id"] == order["order"]])
+        self.assertEqual((missing[0]["member"], missing[0]["state"], missing[0]["ordered_test_id"]), ("order", "pending", None))
+        self.assertEqual(self.results("anna", test), [])
+        self.house.kill()
+        self.sandbox.control("PATCH", "/switches", {"api_failing": 0})
+        self.house.start()
+        self.assertEqual(len(self.wait_results("anna", test, 1)), 1)
+
+    def test_what_was_never_sent_is_found_by_reconciliation(self):
+        self.connect()
+        order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+        test = order["ordered_tests"][0]
+        self.sandbox.control("POST", "/lose-next", {"count": 9})
+        self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        self.sandbox.control("POST", "/lose-next", {"count": 0})
+        self.sandbox.quiet()
+        self.assertEqual(self.results("anna", test), [])
+        self.assertGreaterEqual(sum(run["gaps"] for run in self.house.reconcile()), 1)
+        self.house.documents_settled()
+        self.assertEqual(len(self.wait_results("anna", test, 1)), 1)
+        self.assertEqual(sum(run["gaps"] for run in self.house.reconcile()), 0, "reconciling twice adds nothing")
+
+    def test_an_expired_token_is_refreshed_with_the_redirect_uri_and_an_ended_one_is_revoked(self):
+        self.connect()
+        grant = self.sandbox.control("GET", "/grants")[0]
+        self.sandbox.control("POST", f"/grants/{grant['id']}/expire")
+        self.house.reconcile()
+        _, network = self.house.api("GET", "/v1/network")
+        self.assertEqual([c["state"] for c in network["consents"]], ["connected"])
+        self.assertEqual(self.house.api("DELETE", "/v1/practitioners/anna")[0], 204)
+        self.assertEqual(self.sandbox.control("GET", "/grants")[-1]["state"], "revoked")
+
+    def test_the_challenge_answers_what_is_signed_and_the_trial_of_an_address_only_if_that_is_wanted(self):
+        url = f"http://{self.house.addresses['public']}/webhook"
+        self.assertEqual(request("POST", url, b"")[0], 400)
+        self.house.terminate()
+        self.house.settings = "challenge_unsigned = true\n" + self.SETTINGS
+        self.house.configure()
+        self.house.start()
+        url = f"http://{self.house.addresses['public']}/webhook"
+        status, _, body = request("POST", url, b"")
+        self.assertEqual((status, json.loads(body)), (200, {"challenge": self.sandbox.facts["challenge"]}))
+        self.assertEqual(request("POST", url, b"{}")[0], 400, "only a request with nothing in it")
+        self.assertEqual(request("POST", url, b"", {"Fullscript-Signature": "t=1,v1=00"})[0], 400, "a wrong signature is a wrong signature")
+        self.assertEqual(self.house.api("GET", "/v1/events")[1]["items"], [], "nothing is stored")
+        self.assertEqual(self.house.api("POST", "/v1/order-intents", {"practitioner": "anna", "return_url": "https://app.example.com", "patient_id": "p"})[0], 404)
+
+
+class FullscriptHostile(unittest.TestCase):
+    def test_everything_released_is_in_the_right_feeds(self):
+        house = FullscriptHouse("--orders", "5", "--orders-per-day", "400", "--seed", "11", "--speed", "20000x", "--hostile", "--clinics", "2",
+                                "--practitioners", "2", "--rate-limit", "0/1", "--switch", "envelope=mixed",
+                                settings="\n[documents]\nretry_seconds = 1\nretry_most_seconds = 4\n")
+        self.addCleanup(house.remove)
+        house.start()
+        clinics = house.sandbox.control("GET", "/state")["clinics"]
+        names = {}
+        for number, clinic in enumerate(clinics):
+            names[clinic["id"]] = f"app{number}"
+            for _ in range(20):
+                status, page = house.consent(f"app{number}", clinic["practitioners"][0]["id"])
+                if status == 200 and "Connected" in page:
+                    break
+            self.assertEqual(status, 200, page)
+        house.wait_for(lambda: house.sandbox.control("GET", "/state")["quiet"], 240)
+        house.settled()
+        house.documents_settled(240)
+        house.reconcile(300)
+        house.settled()
+        house.documents_settled(240)
+        last = {}
+        for line in house.sandbox.ledger():
+            if line["connected"] and line["result"]:
+                last[line["ordered_test"]] = line
+        self.assertTrue(last)
+        for test, line in last.items():
+            _, order = house.api("GET", f"/v1/orders/{line['order']}")
+            self.assertEqual(order["clinic_id"], line["clinic"])
+            shown = [t for t in order["tests"] if t["id"] == test][0]
+            self.assertEqual(shown["ordered_test"]["attributes"]["results_pdf"], "document:sha256:" + line["result"]["pdf_sha256"], line)
+        for clinic, name in names.items():
+            items = [i for i in house.feed(name) if i["type"] == "result"]
+            keys = [(i["event_id"], i["ordered_test_id"], i["result"]["version"]) for i in items]
+            self.assertEqual(len(keys), len(set(keys)), "given twice")
+            foreign = {line["order"] for line in house.sandbox.ledger() if line["clinic"] != clinic}
+            self.assertFalse({i["order_id"] for i in items} & foreign, "in a wrong feed")
+            self.assertLessEqual({t for t, line in last.items() if line["clinic"] == clinic}, {i["ordered_test_id"] for i in items})
 
 
 if __name__ == "__main__":
