@@ -5,7 +5,8 @@ place or given to somebody else; also by way of retries that hit the duplicate p
     failover.py --server build/release/resultsync [--rounds 6] [--instances 2]
 
 A round is one of each kind: the primary killed; stopped (SIGSTOP) until another one leads, then woken up as a zombie without a keeper; a planned switch-over; the
-primary cut off from etcd (it must step down) while clients still reach it; the synchronous standby killed. Without etcd or Patroni: skipped.
+primary cut off from etcd (it must step down) while clients still reach it, both ways and one way in turns; the synchronous standby killed; and, where there are
+network namespaces, the primary cut off from everything. Without etcd or Patroni: skipped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from house import Balancer, Instance, acknowledges, wait_until
 
 import oracle  # noqa: E402
+import namespaces
 from patroni import Group
 from senders import PRACTITIONERS, Senders
 
@@ -28,7 +30,7 @@ from senders import PRACTITIONERS, Senders
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fails over under load, with an oracle outside.")
     parser.add_argument("--server", type=pathlib.Path, required=True)
-    parser.add_argument("--rounds", type=int, default=6, help="of five fail-overs each")
+    parser.add_argument("--rounds", type=int, default=6, help="of one of each kind")
     parser.add_argument("--instances", type=int, default=2)
     parser.add_argument("--only", help="only the kinds whose name contains this")
     parser.add_argument("--seed", type=int, default=1)
@@ -36,8 +38,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if not pathlib.Path("/usr/bin/patroni").exists():
         sys.exit("skipped: no patroni")
+    network = namespaces.enter()
     place = pathlib.Path(tempfile.mkdtemp(prefix="failover-"))
-    with Group(place) as group:
+    with Group(place, network) as group:
         broken = Trial(arguments, place, group).run()
     print("ok" if not broken else "FAILED")
     for line in broken:
@@ -52,7 +55,7 @@ def main() -> int:
 class Trial:
     def __init__(self, arguments: argparse.Namespace, place: pathlib.Path, group: Group) -> None:
         self.arguments, self.group = arguments, group
-        hosts = ",".join("127.0.0.1" for _ in group.nodes)
+        hosts = ",".join(node.host for node in group.nodes)
         ports = ",".join(str(node.port) for node in group.nodes)
         store = f"host={hosts} port={ports} user=postgres dbname=postgres connect_timeout=2"
         self.instances = [Instance(arguments.server.resolve(), place / f"i{i}", store, standby=True) for i in range(arguments.instances)]
@@ -70,16 +73,17 @@ class Trial:
                 self.instances[0].connect(practitioner, clinic)
             senders = Senders(self.balancer, self.arguments.seed)
             senders.go()
-            kinds = [kind for kind in (self.kill, self.stop, self.switch_over, self.cut_from_etcd, self.lose_standby)
+            self.ledger = senders.ledger
+            kinds = [kind for kind in (self.kill, self.stop, self.switch_over, self.cut_from_etcd, self.lose_standby, *self.with_namespaces())
                      if not self.arguments.only or self.arguments.only in kind.__name__]
-            for turn in range(self.arguments.rounds):
+            for self.turn in range(self.arguments.rounds):
                 for kind in kinds:
                     time.sleep(2)  # under load, and whole
-                    kind()
-                    self.outages.append((kind.__name__, acknowledges(senders.ledger)))
+                    seconds = kind()
+                    self.outages.append((kind.__name__, acknowledges(senders.ledger) if seconds is None else seconds))
                     self.group.wait_whole()
                     acknowledges(senders.ledger)
-                    print(f"  {turn + 1}: {kind.__name__}, acknowledged again after {self.outages[-1][1]:.1f} s; "
+                    print(f"  {self.turn + 1}: {kind.__name__}, acknowledged again after {self.outages[-1][1]:.1f} s; "
                           f"{len(senders.ledger.acknowledged)} events", file=sys.stderr, flush=True)
             senders.rest()
             return self.look(senders.ledger)
@@ -133,9 +137,20 @@ class Trial:
 
     def cut_from_etcd(self) -> None:
         primary = self.group.primary()
-        primary.etcd_wire.cut()
+        primary.cut_from_etcd(one_way=self.turn % 2 == 1)
         self.wait_for_another(primary)
-        primary.etcd_wire.heal()
+        primary.heal()
+
+    def with_namespaces(self) -> list:
+        return [self.cut_off] if self.group.network else []
+
+    def cut_off(self) -> float:
+        primary = self.group.primary()
+        primary.cut_off()
+        self.wait_for_another(primary)
+        seconds = acknowledges(self.ledger)  # while the old one is still out of reach, and nothing has told its clients
+        primary.heal()
+        return seconds
 
     def lose_standby(self) -> None:
         standby = self.group.synchronous_standby()

@@ -20,6 +20,7 @@ from house import Balancer, Instance, acknowledges
 
 import oracle  # noqa: E402  (house.py says where)
 from cluster import Cluster  # noqa: E402
+import namespaces
 from proxy import Wire
 from senders import PRACTITIONERS, Senders
 
@@ -34,9 +35,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
+    network = namespaces.enter()
+    database = network.place("db", 3) if network else None
     place = pathlib.Path(tempfile.mkdtemp(prefix="instances-"))
-    with Cluster(tcp=True) as cluster:
-        broken = Trial(arguments, place, cluster).run()
+    with Cluster(tcp=True, within=database.within, network=namespaces.EVERYTHING) if database else Cluster(tcp=True) as cluster:
+        roads = database.roads if database else [Wire(cluster.port) for _ in range(3)]
+        broken = Trial(arguments, place, cluster, roads).run()
     print("ok" if not broken else "FAILED")
     for line in broken:
         print(f"    {line}")
@@ -48,12 +52,13 @@ def main() -> int:
 
 
 class Trial:
-    def __init__(self, arguments: argparse.Namespace, place: pathlib.Path, cluster: Cluster) -> None:
+    def __init__(self, arguments: argparse.Namespace, place: pathlib.Path, cluster: Cluster, roads: list) -> None:
         self.arguments = arguments
         self.cluster = cluster
-        self.wires = [Wire(cluster.port) for _ in range(3)]
-        self.instances = [Instance(arguments.server.resolve(), place / f"i{i}", f"host=127.0.0.1 port={wire.port} user=postgres dbname=postgres")
-                          for i, wire in enumerate(self.wires)]
+        self.roads = roads  # of each instance to the database
+        self.instances = [Instance(arguments.server.resolve(), place / f"i{i}",
+                                   f"host={road.host} port={getattr(road, 'port', cluster.port)} user=postgres dbname=postgres")
+                          for i, road in enumerate(roads)]
         self.balancer = Balancer(place, self.instances)
         self.outages: list[tuple[str, float]] = []
 
@@ -84,8 +89,8 @@ class Trial:
                 if instance.process and instance.process.poll() is None:
                     instance.process.send_signal(signal.SIGCONT)
                 instance.ensure_dead()
-            for wire in self.wires:
-                wire.end()
+            for road in self.roads:
+                road.end()
 
     def look(self, ledger) -> list[str]:
         broken = []
@@ -125,18 +130,18 @@ class Trial:
         self.note("after the stop", ledger)
 
     def cut_off(self, ledger) -> None:
-        self.wires[2].cut()
+        self.roads[2].cut()
         self.note("cut off", ledger)
         time.sleep(ALIVE_FOR_SECONDS + 4)
-        self.wires[2].heal()
+        self.roads[2].heal()
         self.instances[2].wait_ready()
 
     def cut_one_way(self, ledger) -> None:
         # Commits arrive, their answers do not: every one of them is indeterminate.
-        self.wires[0].cut(to_server=False, to_client=True)
+        self.roads[0].cut(to_server=False, to_client=True)
         self.note("answers cut", ledger)
         time.sleep(5)
-        self.wires[0].heal()
+        self.roads[0].heal()
         self.instances[0].wait_ready()
 
     def database_restart(self, ledger) -> None:

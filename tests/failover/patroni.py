@@ -1,7 +1,7 @@
-"""A PostgreSQL cluster of three that fails over: Patroni and etcd from Debian's packages, synchronous and strict, on loopback.
+"""A PostgreSQL cluster of three that fails over: Patroni and etcd from Debian's packages, synchronous and strict.
 
-Every way between two processes is a wire of its own that can be cut (proxy.py): from each Patroni to etcd, and from each instance of the server
-to each PostgreSQL. Nodes run in process groups, so that one can be stopped or killed as a machine would be.
+Each node lives in a network namespace of its own whose packets can be dropped (namespaces.py); where there are none, all live on loopback, and the way
+from each Patroni to etcd is a wire that can fall silent (proxy.py). Nodes run in process groups, so that one can be stopped or killed as a machine would be.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 from house import wait_until
 
 from cluster import as_server_user, binaries, free_port  # noqa: E402  (house.py says where)
+import namespaces
 from proxy import Wire
 
 TTL_SECONDS = 10
@@ -32,28 +33,33 @@ class Node:
     def __init__(self, group: "Group", name: str) -> None:
         self.group, self.name = group, name
         self.port, self.rest_port = free_port(), free_port()
-        self.etcd_wire = Wire(group.etcd_port)
+        self.place = group.network.place(name) if group.network else None
+        self.host = self.place.roads[0].host if self.place else "127.0.0.1"
+        self.etcd_wire = None if self.place else Wire(group.etcd_port)
         self.folder = group.folder / name
         self.folder.mkdir()
         own(self.folder)
         self.process: subprocess.Popen | None = None
 
     def write_config(self) -> None:
+        etcd = f"127.0.0.1:{self.etcd_wire.port}" if self.etcd_wire else f"{namespaces.MIDDLE}:{self.group.etcd_port}"
+        network = namespaces.EVERYTHING if self.place else "127.0.0.1/32"
+        access = ["local all all trust", *(f"host {what} all {who} trust" for what in ("all", "replication") for who in {network, "127.0.0.1/32"})]
         parameters = {"unix_socket_directories": str(self.folder), "shared_buffers": "64MB", "max_connections": 100, "wal_keep_size": "256MB"}
         config = {
             "scope": "rs", "name": self.name,
-            "restapi": {"listen": f"127.0.0.1:{self.rest_port}", "connect_address": f"127.0.0.1:{self.rest_port}"},
-            "etcd3": {"hosts": [f"127.0.0.1:{self.etcd_wire.port}"], "use_proxies": True},  # by the wire, and no other way
+            "restapi": {"listen": f"{self.host}:{self.rest_port}", "connect_address": f"{self.host}:{self.rest_port}"},
+            "etcd3": {"hosts": [etcd], "use_proxies": True},  # this way, and no other
             "bootstrap": {
                 "dcs": {"ttl": TTL_SECONDS, "loop_wait": 2, "retry_timeout": 3, "synchronous_mode": True, "synchronous_mode_strict": True,
                         "maximum_lag_on_failover": 1048576,
                         "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": {"wal_log_hints": "on", "hot_standby": "on"}}},
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums"],
-                "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust", "local all all trust"]},
+                "pg_hba": access},
             "postgresql": {
-                "listen": f"127.0.0.1:{self.port}", "connect_address": f"127.0.0.1:{self.port}", "data_dir": str(self.folder / "data"),
+                "listen": f"{self.host}:{self.port}", "connect_address": f"{self.host}:{self.port}", "data_dir": str(self.folder / "data"),
                 "bin_dir": str(binaries()), "pgpass": str(self.folder / "pgpass"), "parameters": parameters,
-                "pg_hba": ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust", "local all all trust"],
+                "pg_hba": access,
                 "authentication": {"superuser": {"username": "postgres", "password": "x"}, "replication": {"username": "replicator", "password": "x"},
                                    "rewind": {"username": "rewinder", "password": "x"}}},
         }
@@ -64,7 +70,8 @@ class Node:
     def start(self) -> None:
         self.write_config()
         with open(self.folder / "patroni.log", "ab") as log:
-            self.process = subprocess.Popen([*as_server_user(), "/usr/bin/patroni", str(self.folder / "patroni.json")], stdout=log, stderr=log,
+            within = self.place.within if self.place else []
+            self.process = subprocess.Popen([*within, *as_server_user(), "/usr/bin/patroni", str(self.folder / "patroni.json")], stdout=log, stderr=log,
                                             cwd=self.folder, start_new_session=True)
 
     def pids(self) -> list[int]:
@@ -96,10 +103,24 @@ class Node:
         self.process.wait()
         self.process = None
 
+    def cut_from_etcd(self, one_way: bool) -> None:
+        """Clients and standbys still reach it. One way: what it says arrives, and no answer."""
+        if self.place:
+            self.place.cut_from(namespaces.MIDDLE, outward=not one_way, port=self.group.etcd_port)
+        else:
+            self.etcd_wire.cut(to_server=not one_way)
+
+    def cut_off(self) -> None:
+        """From everything, as if its network port had died: its clients hear nothing, not even an end. Only with a namespace."""
+        self.place.cut_from("")
+
+    def heal(self) -> None:
+        (self.place or self.etcd_wire).heal()
+
     def role(self) -> str:
         """primary, replica, or nothing for one that does not answer."""
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=1)
+            connection = http.client.HTTPConnection(self.host, self.rest_port, timeout=1)
             connection.request("GET", "/patroni")
             state = json.loads(connection.getresponse().read())
             connection.close()
@@ -113,15 +134,16 @@ class Node:
 class Group:
     """with Group(folder) as group: … group.primary()"""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: pathlib.Path, network: "namespaces.Network | None") -> None:
+        self.folder, self.network = folder, network
         own(folder)
         self.etcd_port, self.etcd_peer_port = free_port(), free_port()
         self.etcd: subprocess.Popen | None = None
         self.nodes: list[Node] = []
 
     def __enter__(self) -> "Group":
-        client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.etcd_peer_port}"
+        client = f"http://{namespaces.MIDDLE if self.network else '127.0.0.1'}:{self.etcd_port}"
+        peer = f"http://127.0.0.1:{self.etcd_peer_port}"
         with open(self.folder / "etcd.log", "ab") as log:
             self.etcd = subprocess.Popen(
                 [etcd_binary(), "--name", "e", "--data-dir", str(self.folder / "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
@@ -139,7 +161,8 @@ class Group:
         for node in self.nodes:
             node.send(signal.SIGCONT)
             node.kill()
-            node.etcd_wire.end()
+            if node.etcd_wire:
+                node.etcd_wire.end()
         if self.etcd:
             self.etcd.kill()
             self.etcd.wait()
@@ -150,7 +173,7 @@ class Group:
 
     def synchronous_standby(self) -> Node | None:
         primary = self.primary()
-        name = query(primary.port, "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync' LIMIT 1") if primary else ""
+        name = query(primary, "SELECT application_name FROM pg_stat_replication WHERE sync_state = 'sync' LIMIT 1") if primary else ""
         return next((node for node in self.nodes if node.name == name), None)
 
     def wait_whole(self) -> None:
@@ -160,14 +183,14 @@ class Group:
 
     def switch_over(self) -> None:
         primary, standby = self.primary(), self.synchronous_standby()
-        connection = http.client.HTTPConnection("127.0.0.1", primary.rest_port, timeout=60)
+        connection = http.client.HTTPConnection(primary.host, primary.rest_port, timeout=60)
         connection.request("POST", "/switchover", json.dumps({"leader": primary.name, "candidate": standby.name}), {"Content-Type": "application/json"})
         connection.getresponse().read()
         connection.close()
 
 
-def query(port: int, sql: str) -> str:
-    run = subprocess.run([binaries() / "psql", "-X", "-A", "-t", "-c", sql, f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout=2"],
+def query(node: Node, sql: str) -> str:
+    run = subprocess.run([binaries() / "psql", "-X", "-A", "-t", "-c", sql, f"host={node.host} port={node.port} user=postgres dbname=postgres connect_timeout=2"],
                          capture_output=True, text=True, check=False, timeout=20)
     return run.stdout.strip()
 

@@ -17,7 +17,7 @@ class Wire:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(64)
-        self.port = self.listener.getsockname()[1]
+        self.host, self.port = self.listener.getsockname()
         self.lock = threading.Lock()
         self.pairs: list[tuple[socket.socket, socket.socket]] = []  # guarded by lock
         self.cut_to_server = self.cut_to_client = False

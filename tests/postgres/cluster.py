@@ -35,11 +35,13 @@ def as_server_user():
 class Cluster:
     """with Cluster() as cluster: … cluster.conninfo"""
 
-    def __init__(self, settings=None, tcp=False, parent=None):
+    def __init__(self, settings=None, tcp=False, parent=None, within=(), network=None):
+        """`within` goes before every command, and `network` is who may connect, where the cluster lives in a namespace of its own."""
+        self.within, self.network = within, network
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rspg", dir=parent))
         self.port = free_port() if tcp else 5432
         self.settings = {
-            "listen_addresses": "127.0.0.1" if tcp else "",
+            "listen_addresses": "*" if network else "127.0.0.1" if tcp else "",
             "port": self.port,
             "unix_socket_directories": self.folder,
             "max_connections": 200,
@@ -60,7 +62,7 @@ class Cluster:
         return f"host={host} port={self.port} user=postgres dbname=postgres"
 
     def run(self, program, *arguments, check=True):
-        return subprocess.run([*as_server_user(), binaries() / program, *map(str, arguments)], check=check, cwd=self.folder,
+        return subprocess.run([*self.within, *as_server_user(), binaries() / program, *map(str, arguments)], check=check, cwd=self.folder,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def create(self):
@@ -69,6 +71,9 @@ class Cluster:
         with open(self.data / "postgresql.auto.conf", "a", encoding="utf-8") as file:
             for name, value in self.settings.items():
                 file.write(f"{name} = '{value}'\n")
+        if self.network:
+            with open(self.data / "pg_hba.conf", "a", encoding="utf-8") as file:
+                file.write(f"host all all {self.network} trust\n")
 
     def start(self):
         try:
