@@ -1,7 +1,10 @@
 """A canary patient and canary secrets go through everything, and appear nowhere that they must not (P4)."""
 
+import base64
+import hashlib
 import http.client
 import http.server
+import itertools
 import json
 import pathlib
 import queue
@@ -12,6 +15,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import house as e2e  # noqa: E402
+import sse  # noqa: E402
 
 NAME = "Zebediahcanary"
 FAMILY = "Quetzalcanary"
@@ -19,17 +23,19 @@ BIRTH = "19340229"
 NOTE = "canaryfinding"
 SECRET = "canarysecret0123456789abcdef"
 
+DOCUMENT = f"%PDF-1.4\n% {NAME} {FAMILY}\n%%EOF\n".encode()
 HL7 = "\r".join([
     "MSH|^~\\&|LAB|LAB|APP|APP|20260101000000||ORU^R01|1|P|2.5.1",
     f"PID|1||pat_1^^^LAB||{FAMILY}^{NAME}||{BIRTH}|F",
     "OBR|1||F1|GLU^Glucose^L|||20260101000000|||||||||||||||20260101000000|||F",
     f"OBX|1|NM|2345-7^Glucose^LN||101|mg/dL|70-99|H|||F|||20260101000000",
     f"NTE|1|L|{NOTE}",
+    f"OBX|2|ED|PDF^Report^L||^application^pdf^Base64^{base64.b64encode(DOCUMENT).decode()}||||||F",
 ]) + "\r"
 
 
-def canary_event(event_id, hl7=HL7, clinic="cli_1"):
-    event = json.loads(e2e.clinic_event(event_id, clinic=clinic, order="ord_1", result=hl7))
+def canary_event(event_id, hl7=HL7, clinic="cli_1", order="ord_1", test="ordts_1"):
+    event = json.loads(e2e.clinic_event(event_id, clinic=clinic, order=order, test=test, result=hl7))
     event["data"]["included"].append({
         "type": "patient", "id": "pat_NqXmvRr",
         "attributes": {"first_name": NAME, "last_name": FAMILY, "birthday": BIRTH, "email": f"{NAME}@example.com"},
@@ -82,6 +88,54 @@ def api(watched):
         assert status == 200 and NAME.encode() in content, target
     for target in ("/v1/events", "/v1/orders", "/v1/unmatched", "/v1/status", "/v1/practitioners"):
         assert watched.call("GET", target)[0] == 200, target
+
+
+def results(watched):
+    assert watched.house.post(canary_event("evt_9", order="ord_9", test="ordts_9")) == 200
+    watched.house.settled()
+    for target in ("/v1/results/ordts_9", "/v1/results/ordts_9/versions/1", "/v1/patients/pat_NqXmvRr/observations?code=2345-7"):
+        status, content = watched.call("GET", target)
+        assert status == 200 and b"Glucose" in content, (target, status, content)
+    assert watched.call("GET", "/v1/results?patient=pat_NqXmvRr")[0] == 200
+    status, content = watched.call("GET", "/v1/documents/" + hashlib.sha256(DOCUMENT).hexdigest())
+    assert (status, content) == (200, DOCUMENT)
+    quoted = urllib.parse.quote(f"{NAME} {FAMILY}")
+    for target in (f"/v1/results/{quoted}", f"/v1/results/ordts_9/versions/{quoted}", f"/v1/patients/{quoted}/observations?code=x", f"/v1/documents/{quoted}"):
+        assert watched.call("GET", target)[0] >= 400, target
+    assert watched.call("GET", f"/v1/results?patient={quoted}")[0] == 200, "there are none of such a patient"
+
+
+def fhir(watched):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, content = watched.call("POST", "/fhir/R4/Patient/_search", f"family={FAMILY}&given={NAME}".encode(), form)
+    assert status == 200 and NAME.encode() in content, content
+    patient = json.loads(content)["entry"][0]["resource"]["id"]
+    for target in ("/fhir/R4/metadata", f"/fhir/R4/Patient/{patient}", f"/fhir/R4/Observation?patient={patient}", "/fhir/R4/DiagnosticReport"):
+        assert watched.call("GET", target)[0] == 200, target
+    # Personal values have no place in a URL, and what was asked for there is not said again.
+    for target in (f"/fhir/R4/Patient?family={FAMILY}", f"/fhir/R4/Patient/{NAME}", f"/fhir/R4/{FAMILY}",
+                   f"/fhir/R4/Observation?date={FAMILY}", f"/fhir/R4/Observation?patient={patient}&_count={NAME}"):
+        assert watched.call("GET", target)[0] >= 400, target
+    content = watched.call("GET", f"/fhir/R4/Observation?{NAME}={FAMILY}&_count=0")[1]
+    assert FAMILY.encode() not in content, "a parameter that nobody knows is passed over, and not said again"
+
+
+def stream(watched):
+    open_stream = sse.Stream(watched.house.addresses["private"], "/v1/stream?practitioner=anna", watched.root)
+    assert open_stream.status == 200
+    assert any(NAME in json.dumps(data) for _, _, data in itertools.islice(open_stream, 2))
+    open_stream.connection.close()
+    for headers in ({"Last-Event-ID": f"{NAME}"}, {"Last-Event-ID": SECRET}):
+        assert watched.call("GET", "/v1/stream?practitioner=anna", headers=headers)[0] >= 400
+
+
+def readers(watched):
+    """Consumers and acknowledgements."""
+    page = json.loads(watched.call("GET", "/v1/feed?practitioner=anna")[1])
+    cursor = page["items"][0]["cursor"]
+    assert watched.call("POST", "/v1/feed/ack", {"practitioner": "anna", "items": [cursor]})[0] // 100 == 2
+    assert watched.call("POST", "/v1/feed/ack", {"practitioner": "anna", "items": [SECRET]})[0] >= 400
+    assert watched.call("POST", "/v1/feed/ack", {"practitioner": NAME, "items": [cursor]})[0] >= 400
 
 
 def keys(watched):
@@ -171,7 +225,7 @@ def command_line(watched):
     assert run("verify", "--rebuild")[0] == 0
 
 
-FACES = [webhook, api, keys, endpoints, errors_on_purpose, command_line]
+FACES = [webhook, api, results, fhir, stream, readers, keys, endpoints, errors_on_purpose, command_line]
 
 
 def places(watched):
