@@ -28,6 +28,13 @@ std::string normalised(std::string_view encoding, DeclaredDelimiters& declared) 
   return text;
 }
 
+// The places of MSH-2 end before its first byte that is not ASCII: how many bytes that character takes is another
+// matter in every character set, and none of them delimits.
+std::size_t ascii_size(std::string_view text) {
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  return static_cast<std::size_t>(std::ranges::find_if_not(text, is_ascii) - text.begin());
+}
+
 }  // namespace
 
 bool is_field_separator(char c) {
@@ -40,7 +47,8 @@ DeclaredDelimiters read_delimiters(std::string_view header_line) {
   if (header_line.size() < 4) return declared;
   d.field = header_line[3];
   const std::string_view rest = header_line.substr(4);
-  const std::string text = normalised(rest.substr(0, rest.find(d.field)), declared);
+  const std::string_view encoding = rest.substr(0, rest.find(d.field));
+  const std::string text = normalised(encoding.substr(0, ascii_size(encoding)), declared);
 
   std::string taken(1, d.field);
   const auto claim = [&](char wanted) {
@@ -53,6 +61,7 @@ DeclaredDelimiters read_delimiters(std::string_view header_line) {
     if (std::ranges::find(declared.faults, &kind) == declared.faults.end()) declared.faults.push_back(&kind);
   };
 
+  if (ascii_size(encoding) < encoding.size()) report(diagnostics::kDelimiterInvalid);
   // What is declared comes first, so that a usual character never displaces a declared one.
   std::array<bool, 4> is_declared{};
   for (std::size_t i = 0; i < places.size() && i < text.size(); ++i) {
@@ -69,9 +78,7 @@ DeclaredDelimiters read_delimiters(std::string_view header_line) {
     *places[i] = claim(kUsual[i]);
     if (i >= text.size()) report(diagnostics::kDelimiterMissing);
   }
-  // The fifth place is one only behind four that are delimiters: a character of several bytes among them shifts it.
-  const bool four = std::ranges::all_of(is_declared, [](bool declared_here) { return declared_here; });
-  if (four && text.size() > 4 && is_field_separator(text[4])) d.truncation = claim(text[4]);
+  if (text.size() > 4 && is_field_separator(text[4])) d.truncation = claim(text[4]);
   return declared;
 }
 

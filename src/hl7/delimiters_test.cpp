@@ -25,9 +25,13 @@ TEST(Delimiters, a_fifth_character_marks_truncation) {
   EXPECT_TRUE(faults("MSH|^~\\&#|").empty());
 }
 
-TEST(Delimiters, a_character_of_several_bytes_makes_no_fifth) {
-  EXPECT_EQ(read_delimiters("MSH~\\&|\xa3=L~").delimiters.truncation, '\0') << "as it came";
-  EXPECT_EQ(read_delimiters("MSH~\\&|\xc2\xa3=L~").delimiters.truncation, '\0') << "and as it is written in UTF-8";
+TEST(Delimiters, a_character_that_is_not_ascii_shifts_no_other) {
+  for (const auto& [came, written] : {std::pair("MSH~\\&|\xa3=L~", "MSH~\\&|\xc2\xa3=L~"),
+                                      std::pair("MSH~\xa4\xe0|\xa3=L~", "MSH~\xc2\xa4\xc3\xa0|\xc2\xa3=L~")}) {
+    EXPECT_EQ(read_delimiters(came).delimiters, read_delimiters(written).delimiters) << "as it came, and in UTF-8";
+    EXPECT_EQ(read_delimiters(came).delimiters.truncation, '\0');
+  }
+  EXPECT_EQ(read_delimiters("MSH|\xc2\xa4^~\\&|").delimiters, Delimiters{}) << "none behind it is believed";
 }
 
 TEST(Delimiters, a_doubled_escape_character_is_one) {
