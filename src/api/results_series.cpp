@@ -136,7 +136,7 @@ class Series {
       return;
     }
     const std::string_view kind = observation.values.empty() ? "none" : observation.values.front().kind();
-    Line& line = lines_[{name_of(*coding, place.laboratory), unit_key(observation.unit), std::string(kind)}];
+    Line& line = lines_[{name_of(*coding, place.laboratory), unit_key(*observation.unit), std::string(kind)}];
     line.name = observation.code.display();
     line.unit = observation.unit;
     line.points.emplace_back(at.value_or(kEarliest), point_json(observation, place));
@@ -202,7 +202,7 @@ class Analytes {
     ++analyte.count;
     if (const auto at = instant_of(effective(observation, place.report), place.report))
       analyte.newest = std::max(analyte.newest, *at);
-    const std::string unit(observation.unit.ucum.empty() ? observation.unit.text() : observation.unit.ucum);
+    const std::string unit(observation.unit->ucum.empty() ? observation.unit->text() : observation.unit->ucum);
     if (!unit.empty() && std::ranges::find(analyte.units, unit) == analyte.units.end()) analyte.units.push_back(unit);
   }
   void write(JsonWriter& json) const {

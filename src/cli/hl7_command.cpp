@@ -52,7 +52,7 @@ void print_observations(const Terminal& terminal, const results::Interpretation&
     const results::Assessment& computed = observation.assessment;
     std::string place(computed.place == results::Assessment::Place::unknown ? "" : results::place_name(computed.place));
     if (computed.agreement == results::Assessment::Agreement::disagrees) place += " (disagrees)";
-    table.add({std::string(observation.code.display()), values, std::string(observation.unit.text()), flags, place,
+    table.add({std::string(observation.code.display()), values, std::string(observation.unit->text()), flags, place,
                observation.ranges.text, std::string(results::status_name(observation.status->status))});
   };
   for (const results::Report& report : result.reports) {

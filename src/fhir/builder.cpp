@@ -40,9 +40,6 @@ void Builder::begin(Type type, std::string_view id) {
   facts_.id = id;
   facts_.json = storage_->json.size();
   facts_.references = storage_->references.size();
-  codes_.clear();
-  categories_.clear();
-  identifiers_.clear();
   profile_ = {};
   storage_->json.append(R"({"resourceType":")", type_name(type), R"(","id":")", id, "\"");
 }
@@ -60,32 +57,23 @@ void Builder::end() {
   storage_->json.append("}");
   facts_.json_end = storage_->json.size();
   facts_.references_end = storage_->references.size();
-  facts_.tokens = storage_->tokens.size();
-  facts_.codes = codes_.size();
-  facts_.categories = categories_.size();
-  facts_.identifiers = identifiers_.size();
-  for (const auto* list : {&codes_, &categories_, &identifiers_})
-    storage_->tokens.insert(storage_->tokens.end(), list->begin(), list->end());
   all_.push_back(facts_);
 }
 
 void Builder::token(Search search, std::string_view system, std::string_view code) {
   if (code.empty()) return;
-  auto& list = search == Search::code ? codes_ : search == Search::category ? categories_ : identifiers_;
-  list.push_back({system, code});
+  std::vector<Token>& all = storage_->tokens;
+  Tokens& own = facts_.tokens[static_cast<std::size_t>(search)];
+  if (own.begin == own.end) own.begin = all.size();
+  all.push_back({system, code});
+  own.end = all.size();
 }
 
 void Builder::reference(std::string_view key, std::string_view parameter, Type type, std::string_view id,
                         std::string_view display) {
-  const auto fill = [&] {
-    storage_->json.append(R"("reference":")", type_name(type), "/", id, "\"");
-    json_.string("display", display);
-  };
-  if (key.empty()) {
-    json_.object(fill);
-  } else {
-    json_.object(key, fill);
-  }
+  json_.raw(key, R"({"reference":")", type_name(type), "/", id, "\"");
+  if (!display.empty()) json_.string("display", display);
+  storage_->json.push('}');
   storage_->references.push_back({parameter, type, id});
 }
 
@@ -98,14 +86,16 @@ Builder::Passage Builder::begin_passage() const {
   Passage passage;
   passage.json = storage_->json.size();
   passage.references = storage_->references.size();
+  passage.date = facts_.date;
+  passage.issued = facts_.issued;
   return passage;
 }
 
 void Builder::end_passage(Passage& passage) const {
   passage.json_end = storage_->json.size();
   passage.references_end = storage_->references.size();
-  passage.date = facts_.date;
-  passage.issued = facts_.issued;
+  passage.date = passage.date == facts_.date ? std::nullopt : facts_.date;
+  passage.issued = passage.issued == facts_.issued ? std::nullopt : facts_.issued;
 }
 
 void Builder::repeat(const Passage& passage) {
@@ -136,10 +126,13 @@ Resources Builder::take() {
     resource.json = json.substr(facts.json, facts.json_end - facts.json);
     resource.patient = facts.patient;
     resource.status = facts.status;
-    const Token* tokens = storage.tokens.data() + facts.tokens;
-    resource.codes = {tokens, facts.codes};
-    resource.categories = {tokens + facts.codes, facts.categories};
-    resource.identifiers = {tokens + facts.codes + facts.categories, facts.identifiers};
+    const auto tokens = [&](Search search) {
+      const Tokens& own = facts.tokens[static_cast<std::size_t>(search)];
+      return std::span(storage.tokens).subspan(own.begin, own.end - own.begin);
+    };
+    resource.codes = tokens(Search::code);
+    resource.categories = tokens(Search::category);
+    resource.identifiers = tokens(Search::identifier);
     resource.references = {storage.references.data() + facts.references, facts.references_end - facts.references};
     resource.date = facts.date;
     resource.issued = facts.issued;

@@ -2,7 +2,7 @@
 // Resources show as spans. A resource is written from begin() to end(); what is told of it in between belongs to it.
 #pragma once
 
-#include <initializer_list>
+#include <array>
 #include <memory_resource>
 #include <string>
 #include <string_view>
@@ -22,9 +22,9 @@ struct Resources::Storage {
   std::vector<Token> tokens;
   std::vector<Reference> references;
   std::vector<Resource> resources;
-  std::unordered_map<std::uint64_t, std::uint32_t> by_key;  // key_of(); indexes of resources
-  std::string_view control_id, control_system;              // MSH-10, and who gave it
-  std::string_view sent;                                    // MSH-7 as an instant, or ""
+  std::pmr::unordered_map<std::uint64_t, std::uint32_t> by_key{&words};  // key_of(); indexes of resources
+  std::string_view control_id, control_system;                           // MSH-10, and who gave it
+  std::string_view sent;                                                 // MSH-7 as an instant, or ""
 };
 
 class Builder {
@@ -42,7 +42,8 @@ class Builder {
 
   // Facts of the resource that is being written.
   enum class Search : std::uint8_t { code, category, identifier };
-  void token(Search search, std::string_view system, std::string_view code);  // both kept already, or static
+  // Both kept already, or static. The tokens of one search stand together: none of another in between.
+  void token(Search search, std::string_view system, std::string_view code);
   // Writes {"reference":"Type/id"[,"display":…]} as a member or, without a key, an element; `parameter` is static.
   void reference(std::string_view key, std::string_view parameter, Type type, std::string_view id,
                  std::string_view display = {});
@@ -57,7 +58,7 @@ class Builder {
   struct Passage {
     std::size_t json = 0, json_end = 0;
     std::size_t references = 0, references_end = 0;
-    std::optional<Span> date;
+    std::optional<Span> date;  // what was told before, and once it has ended, meanwhile
     std::optional<Timestamp> issued;
   };
   [[nodiscard]] Passage begin_passage() const;
@@ -68,6 +69,9 @@ class Builder {
   Resources take();
 
  private:
+  struct Tokens {
+    std::size_t begin = 0, end = 0;  // in the list of all
+  };
   struct Facts {
     Type type = Type::observation;
     std::string_view id, patient, status;
@@ -75,8 +79,7 @@ class Builder {
     std::optional<Timestamp> issued;
     std::size_t json = 0, json_end = 0;
     std::size_t references = 0, references_end = 0;
-    std::size_t tokens = 0;
-    std::size_t codes = 0, categories = 0, identifiers = 0;  // how many of each, in this order once it has ended
+    std::array<Tokens, 3> tokens;  // by Search
   };
   void meta();
 
@@ -86,7 +89,6 @@ class Builder {
   Json json_;
   Facts facts_;
   std::vector<Facts> all_;
-  std::vector<Token> codes_, categories_, identifiers_;  // of the resource that is being written
   std::string_view profile_;
 };
 

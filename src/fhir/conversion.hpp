@@ -98,13 +98,14 @@ class Conversion {
   void quantity(std::string_view key, const results::Decimal& number, results::Comparator comparator,
                 const results::Unit* unit);
   // Writes a dateTime, with the local time beside it where there is no zone. False if it is no time.
-  bool time(const std::string& key, const results::Moment& moment, std::optional<int> zone);
+  bool time(std::string_view key, const results::Moment& moment, std::optional<int> zone);
   // date_time() and span_of(), remembered: the times of one message are few. Good until the next call.
   const Rendered& rendered(const results::Moment& moment, std::optional<int> zone);
   bool instant(std::string_view key, const results::Moment& moment, std::optional<int> zone);
   bool period(std::string_view key, const results::Moment& start, const results::Moment& end, std::optional<int> zone);
   void ranges(const results::Observation& observation);
   void range_line(const results::ReferenceRange& line, std::string_view text, const results::Unit& unit);
+  void unit_members(const results::Unit& unit);
   void bound(std::string_view key, const std::optional<results::Bound>& bound, const results::Unit& unit);
   bool note(std::string_view text);  // an element
   void absent(std::string_view reason);
@@ -126,6 +127,7 @@ class Conversion {
   // ---- observation.cpp
   bool observation(const results::Observation& observation, std::string_view id, const Place& place);
   const std::vector<Known>& performers(const results::Observation& observation);
+  void find_values(const results::Observation& observation);
   bool values(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
   bool value(const results::Observation& observation, const results::Value& value, std::optional<int> zone);
   void components(const results::Observation& observation, const std::vector<const results::Value*>& values,
@@ -136,7 +138,7 @@ class Conversion {
   void extensions_of(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
   void notes(const results::Observation& observation);
   void equipment(const results::Observation& observation);
-  void method_and_device(const results::Observation& observation);
+  void method_and_device(const results::Making& made);
   bool effective(const results::Observation& observation, const Place& place);
   void circumstances(const results::Observation& observation, const Place& place,
                      const std::vector<Known>& performed_by);
@@ -178,6 +180,9 @@ class Conversion {
   Builder::Passage circumstances_;
   const results::Observation* equipment_of_ = nullptr;
   Builder::Passage equipment_;
+  std::vector<const results::Value*> values_;  // of the observation that is being written
+  const results::Unit* own_unit_ = nullptr;    // likewise
+  std::vector<std::pair<const results::Unit*, Builder::Passage>> units_;
   std::unordered_map<const results::Document*, std::string> sha1_;
   std::vector<std::string_view> sources_;  // ids of reports: what the Provenance is about
 };

@@ -257,12 +257,27 @@ void Conversion::quantity(std::string_view key, const results::Decimal& number, 
   json_.object(key, [&] {
     json_.raw("value", number.text);
     if (comparator != results::Comparator::none) json_.literal("comparator", results::comparator_sign(comparator));
-    if (unit == nullptr || unit->standing == results::Unit::Standing::absent) return;
-    json_.string("unit", unit->text());
-    if (unit->ucum.empty()) return;
-    json_.literal("system", systems::kUcum);
-    json_.code("code", unit->ucum);
+    if (unit != nullptr) unit_members(*unit);
   });
+}
+
+// Behind a value. The unit of an observation is written once, and repeated where it comes again.
+void Conversion::unit_members(const results::Unit& unit) {
+  if (unit.standing == results::Unit::Standing::absent) return;
+  for (const auto& [known, passage] : units_) {
+    if (known == &unit) return out_.repeat(passage);
+  }
+  Builder::Passage passage = out_.begin_passage();
+  json_.string("unit", unit.text());
+  if (!unit.ucum.empty()) {
+    json_.literal("system", systems::kUcum);
+    json_.code("code", unit.ucum);
+  }
+  out_.end_passage(passage);
+  if (&unit != own_unit_) return;
+  constexpr std::size_t kRemembered = 8;
+  if (units_.size() == kRemembered) units_.clear();
+  units_.emplace_back(&unit, passage);
 }
 
 // FHIR has no words for a bound that is itself outside: the number is given, and an extension says so.
@@ -278,11 +293,7 @@ void Conversion::bound(std::string_view key, const std::optional<results::Bound>
       });
     }
     json_.raw("value", bound->value.text);
-    if (unit.standing == results::Unit::Standing::absent) return;
-    json_.string("unit", unit.text());
-    if (unit.ucum.empty()) return;
-    json_.literal("system", systems::kUcum);
-    json_.code("code", unit.ucum);
+    unit_members(unit);
   });
 }
 
@@ -335,7 +346,7 @@ void Conversion::ranges(const results::Observation& observation) {
   json_.array("referenceRange", [&] {
     const bool only = observation.ranges.lines.size() == 1;
     for (const results::ReferenceRange& line : observation.ranges.lines)
-      range_line(line, only ? observation.ranges.text : line.text, observation.unit);
+      range_line(line, only ? observation.ranges.text : line.text, *observation.unit);
   });
 }
 
@@ -350,12 +361,12 @@ const Conversion::Rendered& Conversion::rendered(const results::Moment& moment, 
   return rendered_.emplace_back(moment, zone, date_time(moment, zone), span_of(moment, zone));
 }
 
-bool Conversion::time(const std::string& key, const results::Moment& moment, std::optional<int> zone) {
+bool Conversion::time(std::string_view key, const results::Moment& moment, std::optional<int> zone) {
   if (!moment.valid()) return false;
   const DateTime& time = rendered(moment, zone).time;
   json_.literal(key, time.text);
   if (time.dropped.empty()) return true;
-  json_.object("_" + key, [&] {
+  json_.object("_" + std::string(key), [&] {
     json_.array("extension", [&] {
       json_.object([&] {
         json_.literal("url", extensions::kLocalTime);

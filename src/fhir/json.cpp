@@ -82,28 +82,33 @@ std::size_t append_special(Buffer& out, std::string_view text, std::size_t at) {
   return c.size;
 }
 
-// At most kStringBytesMax of it, ending at a character.
-std::string_view cut(std::string_view text) {
-  if (text.size() <= kStringBytesMax) return text;
-  std::size_t size = kStringBytesMax;
-  while (size > 0 && (byte(text, size) & 0xc0U) == 0x80U) --size;
-  return text.substr(0, size);
+#if defined(__SSE2__)
+// A bit for each byte that does not stand for itself. As signed numbers, bytes of 0x80 and more are below the space
+// too.
+std::uint32_t special_bytes(__m128i block) {
+  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), del = _mm_set1_epi8(0x7f);
+  const __m128i below_space = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+  return static_cast<std::uint32_t>(
+      _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
+                                     _mm_or_si128(_mm_cmpeq_epi8(block, del), below_space))));
 }
+#endif
 
 // Copies the plain bytes that `text` begins with to `to`, which has room for 16 more. How many they are.
 std::size_t copy_plain(std::string_view text, char* to) {
   std::size_t at = 0;
 #if defined(__SSE2__)
-  const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), del = _mm_set1_epi8(0x7f);
-  const __m128i space = _mm_set1_epi8(0x20);
   for (; at + 16 <= text.size(); at += 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), block);
-    // As signed numbers, bytes of 0x80 and more are below the space too.
-    const __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)),
-                                         _mm_or_si128(_mm_cmpeq_epi8(block, del), _mm_cmplt_epi8(block, space)));
-    const auto hits = static_cast<std::uint32_t>(_mm_movemask_epi8(special));
-    if (hits != 0) return at + static_cast<std::size_t>(std::countr_zero(hits));
+    if (const std::uint32_t hits = special_bytes(block); hits != 0)
+      return at + static_cast<std::size_t>(std::countr_zero(hits));
+  }
+  for (; at + 8 <= text.size(); at += 8) {
+    const __m128i block = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(text.data() + at));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + at), block);
+    if (const std::uint32_t hits = special_bytes(block) & 0xffU; hits != 0)
+      return at + static_cast<std::size_t>(std::countr_zero(hits));
   }
 #endif
   for (; at < text.size() && kPlain[static_cast<unsigned char>(text[at])]; ++at) to[at] = text[at];
@@ -123,8 +128,7 @@ void append_text(Buffer& out, std::string_view text) {
 
 }  // namespace
 
-bool is_blank(std::string_view text) {
-  if (!text.empty() && text[0] > 0x20 && text[0] < 0x7f) return false;  // nearly always
+bool is_odd_blank(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const Character c = character(text, at);
     if (c.point > 0x20 && c.point != 0x7f && !is_odd_space(c.point) && !is_odd_line_end(c.point)) return false;
@@ -155,22 +159,28 @@ std::string clean_code(std::string_view text) {
   return out;
 }
 
-bool Json::string(std::string_view key, std::string_view text) {
-  text = cut(text);
-  if (is_blank(text)) return false;
-  name(key);
+void Json::quoted(std::string_view text) {
   append_text(out_, text);
-  return true;
 }
 
-bool Json::string(std::string_view text) {
-  return string({}, text);
+// At most kStringBytesMax of it, ending at a character.
+std::string_view Json::cut(std::string_view text) {
+  std::size_t size = std::min(text.size(), kStringBytesMax);
+  while (size > 0 && size < text.size() && (byte(text, size) & 0xc0U) == 0x80U) --size;
+  return text.substr(0, size);
 }
 
 bool Json::code(std::string_view key, std::string_view text) {
-  if (is_plain_code(text)) {
-    literal(key, text);
-    return true;
+  if (!text.empty() && text.find(' ') == std::string_view::npos) {  // most codes stand for themselves
+    const std::size_t before = out_.size();
+    name(key);
+    char* const begin = out_.room(text.size() + 18);
+    if (copy_plain(text, begin + 1) == text.size()) {
+      *begin = begin[text.size() + 1] = '"';
+      out_.wrote(text.size() + 2);
+      return true;
+    }
+    out_.cut(before);
   }
   const std::string clean = clean_code(text);
   if (clean.empty()) return false;

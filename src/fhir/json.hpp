@@ -16,6 +16,13 @@ namespace resultsync::fhir {
 // A string of FHIR may hold 1,048,576 characters. What is longer is cut here; long results go on elsewhere (README.md).
 inline constexpr std::size_t kStringBytesMax = 1'048'576;
 
+bool is_odd_blank(std::string_view text);  // is_blank() of a text that does not begin with a printable ASCII character
+// Nothing in it but white space and controls.
+inline bool is_blank(std::string_view text) {
+  if (!text.empty() && text[0] > 0x20 && text[0] < 0x7f) return false;  // nearly always
+  return !text.empty() ? is_odd_blank(text) : true;
+}
+
 class Json {
  public:
   // Appends to `out`, which must outlive it.
@@ -35,8 +42,15 @@ class Json {
   }
 
   // string and markdown: controls become U+FFFD, other white space a plain space or line end. Blank: nothing.
-  bool string(std::string_view key, std::string_view text);
-  bool string(std::string_view text);  // within an array
+  [[gnu::always_inline]] bool string(std::string_view key, std::string_view text) {
+    if (text.size() > kStringBytesMax) [[unlikely]]
+      text = cut(text);
+    if (is_blank(text)) return false;
+    name(key);
+    quoted(text);
+    return true;
+  }
+  bool string(std::string_view text) { return string({}, text); }  // within an array
   // code: white space trimmed and single. Blank: nothing.
   bool code(std::string_view key, std::string_view text);
   // Characters that need no escape, by construction.
@@ -68,6 +82,8 @@ class Json {
     }
     out_.wrote(static_cast<std::size_t>(at - begin));
   }
+  void quoted(std::string_view text);
+  static std::string_view cut(std::string_view text);
   static bool needs_comma(char last) { return last != '{' && last != '[' && last != ':'; }
 
   template <class Fill>
@@ -88,7 +104,6 @@ class Json {
   Buffer& out_;
 };
 
-bool is_blank(std::string_view text);  // nothing in it but white space and controls
 // `text` as a code: trimmed, single spaces, no controls.
 std::string clean_code(std::string_view text);
 // True if it needs no cleaning: printable ASCII without white space, quote or backslash.

@@ -38,15 +38,6 @@ std::string joined_text(const std::vector<const results::Value*>& values) {
   return text;
 }
 
-std::vector<const results::Value*> without_files(const results::Observation& observation) {
-  std::vector<const results::Value*> values;
-  for (const results::Value& value : observation.values) {
-    if (value.as<results::Attachment>() == nullptr && !(is_text(value) && is_blank(text_of(value))))
-      values.push_back(&value);
-  }
-  return values;
-}
-
 bool has_loinc(const results::Codes& codes) {
   return std::ranges::any_of(codes.codings, [](const results::Coding& coding) {
     return !is_blank(coding.code) && known_system(coding.system) == systems::kLoinc;
@@ -69,10 +60,8 @@ bool starts_before_its_end(const results::Period& period, std::optional<int> zon
 // ---- what it refers to
 
 const std::vector<Conversion::Known>& Conversion::performers(const results::Observation& observation) {
-  const results::Observation* before = performed_before_;
+  same_performers_ = performed_before_ != nullptr && performed_before_->made == observation.made;
   performed_before_ = &observation;
-  same_performers_ = before != nullptr && before->performer == observation.performer &&
-                     before->producer == observation.producer && before->observers == observation.observers;
   if (same_performers_) return performers_before_;
   std::vector<Known>& all = performers_before_;
   all.clear();
@@ -80,19 +69,20 @@ const std::vector<Conversion::Known>& Conversion::performers(const results::Obse
     const auto same = [&](const Known& other) { return other.id == known.id; };
     if (known && std::ranges::none_of(all, same)) all.push_back(known);
   };
-  const Known lab = organization(observation.performer);
+  const results::Making& made = *observation.made;
+  const Known lab = organization(made.performer);
   add(lab);
-  if (const Known director = practitioner(observation.performer.director)) add(role(director, lab, "MDIR", {}));
-  if (!observation.producer.empty() && observation.performer.empty()) {
+  if (const Known director = practitioner(made.performer.director)) add(role(director, lab, "MDIR", {}));
+  if (!made.producer.empty() && made.performer.empty()) {
     results::Organization producer;
-    producer.name = observation.producer.display();
-    if (const results::Coding* coding = observation.producer.preferred()) {
+    producer.name = made.producer.display();
+    if (const results::Coding* coding = made.producer.preferred()) {
       producer.identifier.id = coding->code;
       producer.identifier.authority = coding->system;
     }
     add(organization(producer));
   }
-  for (const results::Person& observer : observation.observers) add(practitioner(observer));
+  for (const results::Person& observer : made.observers) add(practitioner(observer));
   return all;
 }
 
@@ -125,8 +115,9 @@ void Conversion::interpretation(const results::Observation& observation) {
   json_.array("interpretation", [&] {
     for (const results::Flag& flag : observation.flags) {
       json_.object([&] {
-        if (!flag.meaning->code.empty()) {
-          code_and_text(systems::kInterpretation, flag.meaning->code, flag.meaning->text);
+        if (const results::FlagMeaning& known = *flag.meaning; !known.code.empty()) {
+          json_.raw("coding", R"([{"system":")", systems::kInterpretation, R"(","code":")", known.code,
+                    R"(","display":")", known.text, "\"}]");
         } else if (!is_blank(flag.code)) {
           json_.array("coding", [&] { json_.object([&] { json_.code("code", flag.code); }); });
         }
@@ -191,9 +182,18 @@ void Conversion::circumstances(const results::Observation& observation, const Pl
   circumstances_in_ = place.names;
 }
 
+// Those that are neither files nor blank.
+void Conversion::find_values(const results::Observation& observation) {
+  values_.clear();
+  for (const results::Value& value : observation.values) {
+    if (value.as<results::Attachment>() == nullptr && !(is_text(value) && is_blank(text_of(value))))
+      values_.push_back(&value);
+  }
+}
+
 void Conversion::notes(const results::Observation& observation) {
   json_.array("note", [&] {
-    const std::vector<const results::Value*> values = without_files(observation);
+    const std::vector<const results::Value*>& values = values_;
     if (!values.empty() && std::ranges::all_of(values, [](const auto* value) { return is_text(*value); })) {
       // A text that is longer than a string of FHIR may be goes on here.
       bool first = true;
@@ -212,30 +212,26 @@ void Conversion::notes(const results::Observation& observation) {
 }
 
 void Conversion::equipment(const results::Observation& observation) {
-  if (observation.methods.empty() && observation.devices.empty()) return;
-  if (equipment_of_ != nullptr && equipment_of_->methods == observation.methods &&
-      equipment_of_->devices == observation.devices)
-    return out_.repeat(equipment_);
+  const results::Making& made = *observation.made;
+  if (made.methods.empty() && made.devices.empty()) return;
+  if (equipment_of_ != nullptr && equipment_of_->made == observation.made) return out_.repeat(equipment_);
   equipment_ = out_.begin_passage();
   equipment_of_ = &observation;
-  method_and_device(observation);
+  method_and_device(made);
   out_.end_passage(equipment_);
-  equipment_.date = {};
-  equipment_.issued = {};
 }
 
-void Conversion::method_and_device(const results::Observation& observation) {
-  if (observation.methods.size() == 1) concept_of("method", observation.methods[0]);
-  if (observation.methods.size() > 1) {
+void Conversion::method_and_device(const results::Making& made) {
+  if (made.methods.size() == 1) concept_of("method", made.methods[0]);
+  if (made.methods.size() > 1) {
     std::string text;
-    for (const results::Codes& method : observation.methods)
-      text.append(text.empty() ? "" : "; ").append(method.display());
+    for (const results::Codes& method : made.methods) text.append(text.empty() ? "" : "; ").append(method.display());
     json_.object("method", [&] { json_.string("text", text); });
   }
-  if (observation.devices.empty()) return;
+  if (made.devices.empty()) return;
   std::string text;
-  for (const results::Identifier& device : observation.devices) text.append(text.empty() ? "" : "; ").append(device.id);
-  const results::Identifier& first = observation.devices[0];
+  for (const results::Identifier& device : made.devices) text.append(text.empty() ? "" : "; ").append(device.id);
+  const results::Identifier& first = made.devices[0];
   json_.object("device", [&] {
     json_.object("identifier", [&] {
       if (is_blank(first.id)) return;
@@ -250,7 +246,7 @@ void Conversion::method_and_device(const results::Observation& observation) {
 
 bool Conversion::value(const results::Observation& observation, const results::Value& value, std::optional<int> zone) {
   using results::Comparator;
-  const results::Unit& unit = observation.unit;
+  const results::Unit& unit = *observation.unit;
   if (const auto* one = value.as<results::Quantity>(); one != nullptr && one->comparator != Comparator::not_equal) {
     quantity("valueQuantity", one->number, one->comparator, &unit);
     return true;
@@ -299,7 +295,8 @@ void Conversion::components(const results::Observation& observation, const std::
 // Writes value[x], or why there is none. True if there is one.
 bool Conversion::values(const results::Observation& observation, const std::vector<File>& files,
                         std::optional<int> zone) {
-  const std::vector<const results::Value*> values = without_files(observation);
+  find_values(observation);
+  const std::vector<const results::Value*>& values = values_;
   const bool all_text = std::ranges::all_of(values, [](const auto* one) { return is_text(*one); });
   if (values.size() == 1 && value(observation, *values[0], zone)) return true;
   if (values.size() > 1 && all_text) return json_.string("valueString", joined_text(values));
@@ -333,6 +330,7 @@ bool Conversion::observation(const results::Observation& observation, std::strin
     if (found != members_.end()) members = &found->second;
   }
 
+  own_unit_ = &*observation.unit;
   out_.begin(Type::observation, id);
   out_.patient(place.patient.id);
   extensions_of(observation, files, place.zone);

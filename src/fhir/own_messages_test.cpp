@@ -79,7 +79,7 @@ TEST(OwnMessages, a_functional_panel_has_its_ranges_read_and_its_flags_beside_ou
     EXPECT_EQ(all[i].assessment.place, rows[i].place) << rows[i].name;
     EXPECT_EQ(all[i].assessment.agreement, rows[i].agreement) << rows[i].name;
     EXPECT_EQ(all[i].ranges.text, rows[i].range) << "the text is always kept";
-    EXPECT_FALSE(all[i].unit.ucum.empty()) << rows[i].unit;
+    EXPECT_FALSE(all[i].unit->ucum.empty()) << rows[i].unit;
   }
 }
 
@@ -170,10 +170,10 @@ TEST(OwnMessages, the_micro_sign_of_8859_1_is_a_micro_sign_and_its_unit_ucum) {
       "ber^L||\\XB5\\|\\XB5\\g/dL|||||F\r";
   const results::Interpretation result = interpret_text(text);
   const auto& all = result.reports.at(0).observations;
-  EXPECT_EQ(all.at(0).unit.text(), "µmol/l");
-  EXPECT_EQ(all.at(0).unit.ucum, "umol/L");
+  EXPECT_EQ(all.at(0).unit->text(), "µmol/l");
+  EXPECT_EQ(all.at(0).unit->ucum, "umol/L");
   EXPECT_EQ(all.at(1).code.display(), "Zinc über");
-  EXPECT_EQ(all.at(1).unit.ucum, "ug/dL");
+  EXPECT_EQ(all.at(1).unit->ucum, "ug/dL");
 }
 
 // DUTCH and stool reports: hundreds of lines that labs align with spaces, and formatted text.

@@ -126,6 +126,11 @@ class Parts {
     for (auto part = begin(); part != end(); ++part) ++count;
     return count;
   }
+  // The first one; absent if there is none.
+  [[nodiscard]] Part front() const {
+    if (raw_.empty()) return Part();
+    return Part(message_, raw_.substr(0, delimiter_ == '\0' ? raw_.size() : raw_.find(delimiter_)), form_);
+  }
   // The first N parts in one walk, numbered from 1; absent past the last.
   template <std::size_t N>
   class First {
@@ -139,12 +144,20 @@ class Parts {
   template <std::size_t N>
   [[nodiscard]] First<N> first() const {
     First<N> result;
-    std::size_t at = 0;
-    for (auto part = begin(); part != end() && at < N; ++part) result.parts_[at++] = *part;
+    const char* const bytes = raw_.data();
+    const std::size_t size = raw_.size();
+    for (std::size_t at = 0, begin = 0; at < N && (at > 0 || size > 0); ++at) {
+      std::size_t end = delimiter_ == '\0' ? size : begin;
+      while (end < size && bytes[end] != delimiter_) ++end;
+      result.parts_[at] = Part(message_, {bytes + begin, end - begin}, form_);
+      if (end == size) break;
+      begin = end + 1;
+    }
     return result;
   }
   // Part `number`, from 1; absent past the last.
   [[nodiscard]] Part operator[](std::size_t number) const {
+    if (number == 1) return front();
     for (auto part = begin(); part != end(); ++part) {
       if (--number == 0) return *part;
     }

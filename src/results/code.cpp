@@ -10,10 +10,6 @@ bool equal_fold(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-std::string text(const hl7::Value& value) {
-  return value.valued() ? value.text() : std::string();
-}
-
 // The parts are components of a field, or subcomponents of one component.
 template <class Parts>
 Codes read_parts(const Parts& parts) {
@@ -31,17 +27,17 @@ Codes read_parts(const Parts& parts) {
   for (const Triplet& one : kTriplets) {
     if (!is_filled(one)) continue;
     Coding& coding = codes.codings.emplace_back();
-    coding.code = text(part[one.code]);
-    coding.text = text(part[one.text]);
+    coding.code = part[one.code].text();
+    coding.text = part[one.text].text();
     if (coding.code.empty() && coding.text.empty()) {  // formatting alone
       codes.codings.pop_back();
       continue;
     }
     coding.place = one.place;
-    coding.system = text(part[one.system]);
-    coding.version = text(part[one.version]);
+    coding.system = part[one.system].text();
+    coding.version = part[one.version].text();
   }
-  codes.original_text = text(part[9]);
+  codes.original_text = part[9].text();
   return codes;
 }
 

@@ -118,7 +118,7 @@ bool same_unit(const Unit& unit, std::string_view range_unit) {
   return !unit.ucum.empty() && unit.ucum == other.ucum;
 }
 
-Agreement agreement_of(Place place, const std::vector<Flag>& flags) {
+Agreement agreement_of(Place place, const Few<Flag>& flags) {
   if (place == Place::unknown) return Agreement::not_compared;
   if (flags.empty()) return place == Place::within ? Agreement::agrees : Agreement::not_flagged;
   bool speaks = false;
@@ -148,8 +148,8 @@ const FlagMeaning& find_flag(std::string_view code) {
   return kFlags[0];
 }
 
-std::vector<Flag> read_flags(const hl7::Field& obx_8) {
-  std::vector<Flag> flags;
+Few<Flag> read_flags(const hl7::Field& obx_8) {
+  Few<Flag> flags;
   for (const hl7::Repetition repetition : obx_8.repetitions()) {
     const auto parts = repetition.components();
     if (repetition.valued() && ++parts.begin() == parts.end()) {  // a code alone, as nearly always
@@ -170,8 +170,8 @@ std::vector<Flag> read_flags(const hl7::Field& obx_8) {
   return flags;
 }
 
-Assessment assess(const std::vector<Value>& values, const Unit& unit, const ReferenceRanges& ranges,
-                  const Subject& subject, const std::vector<Flag>& flags) {
+Assessment assess(const Few<Value>& values, const Unit& unit, const ReferenceRanges& ranges, const Subject& subject,
+                  const Few<Flag>& flags) {
   Assessment result;
   const Quantity* quantity = values.size() == 1 ? values.front().as<Quantity>() : nullptr;
   if (quantity == nullptr) {

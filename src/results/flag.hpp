@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "results/few.hpp"
 #include "results/range.hpp"
 #include "results/unit.hpp"
 #include "results/value.hpp"
@@ -31,7 +31,7 @@ struct Flag {
 };
 
 const FlagMeaning& find_flag(std::string_view code);  // any case; the row "" if unknown
-std::vector<Flag> read_flags(const hl7::Field& obx_8);
+Few<Flag> read_flags(const hl7::Field& obx_8);
 
 // Computed by us, never mixed with what was sent.
 struct Assessment {
@@ -51,8 +51,8 @@ struct Assessment {
   bool operator==(const Assessment&) const = default;
 };
 
-Assessment assess(const std::vector<Value>& values, const Unit& unit, const ReferenceRanges& ranges,
-                  const Subject& subject, const std::vector<Flag>& flags);
+Assessment assess(const Few<Value>& values, const Unit& unit, const ReferenceRanges& ranges, const Subject& subject,
+                  const Few<Flag>& flags);
 
 std::string_view place_name(Assessment::Place place);  // "unknown", "below", "within", "above"
 std::string_view agreement_name(

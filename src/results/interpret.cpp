@@ -14,10 +14,6 @@ using Role = hl7::PlacedObservation::Role;
 
 constexpr std::size_t kObservationsExpected = 32;  // room made at once for a report; more is made as it is needed
 
-std::string text(const hl7::Value& value) {
-  return value.valued() ? value.text() : std::string();
-}
-
 Moment moment(const hl7::Component& component) {
   return component.valued() ? read_moment(component.text()) : Moment{};
 }
@@ -86,13 +82,13 @@ class Interpreter {
   };
 
   void header() {
-    result_.header.sending_application = text(message_.header_field(3).component(1));
-    result_.header.sending_facility = text(message_.header_field(4).component(1));
+    result_.header.sending_application = message_.header_field(3).component(1).text();
+    result_.header.sending_facility = message_.header_field(4).component(1).text();
     const std::string event = message_.event();
     result_.header.type = message_.code() + (event.empty() ? "" : "^" + event);
     result_.header.control_id = message_.control_id();
     result_.header.version = message_.version();
-    result_.header.processing = text(message_.header_field(11).component(1));
+    result_.header.processing = message_.header_field(11).component(1).text();
     result_.header.sent = moment(message_.header_field(7).component(1));
     if (message_.has_header()) used_[0] = true;
   }
@@ -171,7 +167,7 @@ class Interpreter {
     }
     patient.names = read_each(s.field(5), read_xpn);
     patient.born = moment(s.component(7, 1));
-    patient.sex = text(s.component(8, 1));
+    patient.sex = s.component(8, 1).text();
     patient.addresses = read_each(s.field(11), read_xad);
     patient.telecoms = read_each(s.field(13), read_xtn);
     for (Telecom& telecom : read_each(s.field(14), read_xtn)) patient.telecoms.push_back(std::move(telecom));
@@ -231,19 +227,19 @@ class Interpreter {
     owner_ = {Owner::Kind::report, index_of(report), kNone};
     use(s);
     report.segment = s.index();
-    report.set_id = text(s.field(1));
+    report.set_id = s.field(1).text();
     if (s.field(2).valued()) report.placer = ei(s.field(2));
     if (s.field(3).valued()) report.filler = ei(s.field(3));
     report.test = codes(s.field(4));
     report.collected_from = moment(s.component(7, 1));
     report.collected_to = moment(s.component(8, 1));
-    report.clinical_information = text(s.field(13));
+    report.clinical_information = s.field(13).text();
     report.received = moment(s.component(14, 1));
     if (std::vector<Person> orderers = read_each(s.field(16), read_xcn); !orderers.empty())
       report.orderers = std::move(orderers);
     report.issued = moment(s.component(22, 1));
-    report.category = text(s.component(24, 1));
-    report.status_code = text(s.component(25, 1));
+    report.category = s.component(24, 1).text();
+    report.status_code = s.component(25, 1).text();
     report.status = &report_status(report.status_code);
     report.copies_to = read_each(s.field(28), read_xcn);
     report.reasons = all_codes(s.field(31));
@@ -267,8 +263,8 @@ class Interpreter {
     if (s.field(26).valued()) {
       const hl7::Repetition result = s.field(26).repetition(1);
       link.observation = read_codes(result.component(1));
-      link.sub_id = text(result.component(2));
-      link.value = text(result.component(3));
+      link.sub_id = result.component(2).text();
+      link.value = result.component(3).text();
     }
     if (s.field(29).valued()) {
       link.placer = read_ei(s.component(29, 1));
@@ -288,7 +284,7 @@ class Interpreter {
     for (Codes& additive : all_codes(s.field(6))) specimen.modifiers.push_back(std::move(additive));
     specimen.method = codes(s.field(7));
     specimen.site = codes(s.field(8));
-    specimen.amount = text(s.field(12));
+    specimen.amount = s.field(12).text();
     for (const hl7::Repetition part : s.field(14).repetitions()) {
       if (part.valued()) specimen.descriptions.push_back(part.text());
     }
@@ -377,18 +373,18 @@ class Interpreter {
   void read(const ObxFields& obx, Observation& observation) {
     const hl7::Segment s = obx.segment();
     observation.segments.push_back(s.index());
-    observation.set_id = text(obx.field(1));
-    observation.value_type = text(obx.field(2));
+    observation.set_id = obx.field(1).text();
+    observation.value_type = obx.field(2).text();
     observation.code = codes(obx.field(3));
     if (observation.code.empty()) problem(observation, "code_missing", s, 3);
-    observation.sub_id = text(obx.field(4));
+    observation.sub_id = obx.field(4).text();
     read_value(obx, message_, observation, result_.documents);
     if (!obx.text_after().empty()) text_after(obx, observation);
-    observation.unit = units_.of(obx.field(6).raw(), [&] { return read_unit(obx.field(6)); });
-    if (observation.unit.standing == Unit::Standing::unknown) problem(observation, "unit_not_ucum", s, 6);
+    observation.unit = units_.of(obx.field(6).raw(), [&] { return Shared(read_unit(obx.field(6))); });
+    if (observation.unit->standing == Unit::Standing::unknown) problem(observation, "unit_not_ucum", s, 6);
     observation.ranges = read_ranges(obx.field(7).text());
     observation.flags = read_flags(obx.field(8));
-    observation.status_code = text(obx.field(11));
+    observation.status_code = obx.field(11).text();
     observation.status = &observation_status(status_alone(obx.field(11), observation.status_code));
     if (observation.status->code == "?") problem(observation, "status_unknown", s, 11);
     if (observation.status->code == "") problem(observation, "status_missing", s, 11);
@@ -397,23 +393,30 @@ class Interpreter {
     if (!observation.observed.empty() && !observation.observed.valid()) problem(observation, "not_a_time", s, 14);
     if (!observation.analyzed.empty() && !observation.analyzed.valid()) problem(observation, "not_a_time", s, 19);
     if (s.field_count() < 15) return;
-    observation.producer = producers_.of(obx.field(15).raw(), [&] { return codes(obx.field(15)); });
-    observation.observers = observers_.of(obx.field(16).raw(), [&] { return read_each(obx.field(16), read_xcn); });
-    observation.methods = methods_.of(obx.field(17).raw(), [&] { return all_codes(obx.field(17)); });
-    observation.devices = all_ei(obx.field(18));
+    observation.made = making(obx);
     observation.site = codes(obx.field(20));
     observation.identifiers = all_ei(obx.field(21));
-    copy(performers_.of(obx.raw_from(23), [&] { return performer(obx); }), observation.performer);
   }
 
-  // To one that is empty, as it just was made: most say nothing of address and director.
-  static void copy(const Organization& from, Organization& to) {
-    if (!from.empty()) {
-      to.name = from.name;
-      to.identifier = from.identifier;
+  // Most OBX were made as the one before.
+  Shared<Making> making(const ObxFields& obx) {
+    if (obx.broken()) return read_making(obx);
+    const std::pair raw{obx.raw_between(15, 19), obx.raw_from(23)};
+    if (made_of_ != raw) {
+      made_ = read_making(obx);
+      made_of_ = raw;
     }
-    if (!from.address.empty() || !from.address.type.empty()) to.address = from.address;
-    if (!from.director.empty()) to.director = from.director;
+    return made_;
+  }
+
+  static Making read_making(const ObxFields& obx) {
+    Making made;
+    made.producer = codes(obx.field(15));
+    made.observers = read_each(obx.field(16), read_xcn);
+    made.methods = all_codes(obx.field(17));
+    made.devices = all_ei(obx.field(18));
+    made.performer = performer(obx);
+    return made;
   }
 
   // Lines without a segment name after a whole OBX: they go on with its text, or else stand as a note to it.
@@ -432,7 +435,7 @@ class Interpreter {
 
   // "F^Final" says F; of "F~C" nobody knows which one holds.
   static std::string status_alone(const hl7::Field& field, const std::string& whole) {
-    return field.repetitions().size() == 1 ? text(field.component(1)) : whole;
+    return field.repetitions().size() == 1 ? field.component(1).text() : whole;
   }
 
   static std::vector<Identifier> all_ei(const hl7::Field& field) {
@@ -480,10 +483,10 @@ class Interpreter {
   static bool continues(const Observation& first, const Observation& more) {
     const auto is_known = [&](const Flag& flag) { return std::ranges::find(first.flags, flag) != first.flags.end(); };
     return first.about == more.about && is_text_or_nothing(first) && is_text_or_nothing(more) &&
-           first.status == more.status && (more.unit.sent.empty() || more.unit == first.unit) &&
+           first.status == more.status && (more.unit->sent.empty() || more.unit == first.unit) &&
            (more.ranges.empty() || more.ranges == first.ranges) && std::ranges::all_of(more.flags, is_known) &&
            (more.observed.empty() || more.observed == first.observed) &&
-           (more.performer.empty() || more.performer == first.performer);
+           (more.made->performer.empty() || more.made->performer == first.made->performer);
   }
 
   static void append(Observation& first, Observation more) {
@@ -502,7 +505,7 @@ class Interpreter {
     Note note;
     note.segment = s.index();
     note.text = read_text_lines(s, s.field(3).raw(), message_.delimiters());
-    note.source = text(s.field(2));
+    note.source = s.field(2).text();
     note.type = codes(s.field(4));
     std::vector<Note>* notes = notes_of(owner_);
     if (notes == nullptr) {
@@ -551,7 +554,8 @@ class Interpreter {
       Observation& observation = report.observations[i];
       finish(observation, subject);
       if (observation.specimen == kNone && report.specimens.size() == 1) observation.specimen = 0;
-      if (report.performer.empty() && !observation.performer.empty()) report.performer = observation.performer;
+      if (report.performer.empty() && !observation.made->performer.empty())
+        report.performer = observation.made->performer;
       if (observation.sub_id.empty()) continue;
       const auto [at, fresh] = by_sub_id.try_emplace(observation.sub_id, i, true);
       if (!fresh) at->second.second = false;
@@ -628,12 +632,10 @@ class Interpreter {
   std::vector<std::uint32_t> order_of_;    // by segment
   std::vector<const hl7::PlacedObservation*> placed_;
   std::vector<std::uint32_t> report_of_, orc_of_;  // by order; the last for segments outside every order
-  Remembered<Unit, 8> units_;
+  Remembered<Shared<Unit>, 8> units_;
   Remembered<Moment, 4> times_;
-  Remembered<Codes> producers_;
-  Remembered<std::vector<Person>> observers_;
-  Remembered<std::vector<Codes>> methods_;
-  Remembered<Organization> performers_;
+  std::pair<std::string_view, std::string_view> made_of_;  // the bytes that made_ was read from
+  Shared<Making> made_;
   std::uint32_t patient_ = kNone;
   Owner owner_;
   std::vector<Note> order_notes_;  // after an ORC whose report has not begun

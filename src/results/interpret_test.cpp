@@ -45,8 +45,8 @@ TEST(Interpret, an_order_becomes_a_report) {
   const Observation& potassium = report.observations[0];
   EXPECT_EQ(potassium.notes.size(), 2U);
   EXPECT_EQ(potassium.code.codings.size(), 2U);
-  EXPECT_EQ(potassium.performer.identifier.id, "05D0000000");
-  EXPECT_EQ(potassium.performer.director.name.family, "Director");
+  EXPECT_EQ(potassium.made->performer.identifier.id, "05D0000000");
+  EXPECT_EQ(potassium.made->performer.director.name.family, "Director");
   EXPECT_EQ(potassium.devices.at(0).id, "ANALYZER");
   EXPECT_EQ(report.performer.name, "North Lab");
   ASSERT_EQ(report.specimens.size(), 1U);

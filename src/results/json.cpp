@@ -122,11 +122,11 @@ void write(JsonWriter& json, const Problem& problem) {
   json.member("field", std::uint64_t{problem.field}).end_object();
 }
 
-template <class T>
-void list(JsonWriter& json, std::string_view name, const std::vector<T>& all) {
+template <class List>
+void list(JsonWriter& json, std::string_view name, const List& all) {
   if (all.empty()) return;
   json.key(name).begin_array();
-  for (const T& one : all) write(json, one);
+  for (const auto& one : all) write(json, one);
   json.end_array();
 }
 
@@ -391,9 +391,9 @@ void write_json(JsonWriter& json, const Observation& observation) {
   member(json, "sub_id", observation.sub_id);
   list(json, "values", observation.values);
   if (observation.value_deleted) json.member("value_deleted", true);
-  if (observation.unit.standing != Unit::Standing::absent) {
+  if (observation.unit->standing != Unit::Standing::absent) {
     json.key("unit");
-    write(json, observation.unit);
+    write(json, *observation.unit);
   }
   part(json, "range", observation.ranges);
   list(json, "flags", observation.flags);
@@ -402,13 +402,13 @@ void write_json(JsonWriter& json, const Observation& observation) {
   status(json, observation.status_code, *observation.status);
   part(json, "observed", observation.observed);
   part(json, "analyzed", observation.analyzed);
-  list(json, "methods", observation.methods);
-  list(json, "devices", observation.devices);
-  list(json, "observers", observation.observers);
-  part(json, "producer", observation.producer);
+  list(json, "methods", observation.made->methods);
+  list(json, "devices", observation.made->devices);
+  list(json, "observers", observation.made->observers);
+  part(json, "producer", observation.made->producer);
   part(json, "site", observation.site);
   list(json, "identifiers", observation.identifiers);
-  part(json, "performer", observation.performer);
+  part(json, "performer", observation.made->performer);
   list(json, "notes", observation.notes);
   index(json, "specimen", observation.specimen);
   index(json, "parent", observation.parent);

@@ -42,6 +42,15 @@ std::optional<std::string> without_separators(std::string_view digits) {
   return plain;
 }
 
+// As nearly all numbers are written: digits without a leading zero, a point with digits behind it or none, nothing
+// else.
+bool is_canonical(std::string_view text) {
+  const std::size_t whole = digits_at(text, 0);
+  if (whole == 0 || (whole > 1 && text[0] == '0') || text.size() > kDecimalDigitsMax) return false;
+  if (whole == text.size()) return true;
+  return text[whole] == '.' && whole + 1 < text.size() && digits_at(text, whole + 1) == text.size() - whole - 1;
+}
+
 // sign × 0.digits × 10^exponent, with digits[0] != '0'; no digits is zero.
 struct Scientific {
   bool negative = false;
@@ -124,6 +133,7 @@ std::strong_ordering compare(const Decimal& a, const Decimal& b) {
 
 std::optional<Decimal> read_decimal(std::string_view text) {
   text = trim(text);
+  if (is_canonical(text)) return Decimal{std::string(text)};
   std::string result;
   if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
     if (text[0] == '-') result = "-";

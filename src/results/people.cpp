@@ -3,26 +3,22 @@
 namespace resultsync::results {
 namespace {
 
-std::string text(const hl7::Value& value) {
-  return value.valued() ? value.text() : std::string();
-}
-
 // HD, the name of whoever gave an identifier: namespace & universal id & its type.
 void read_authority(const hl7::Component& hd, Identifier& identifier) {
   if (!hd.valued()) return;
   const auto parts = hd.subcomponents().first<3>();
-  identifier.authority = text(parts[1]);
-  identifier.authority_id = text(parts[2]);
-  identifier.authority_id_type = text(parts[3]);
+  identifier.authority = parts[1].text();
+  identifier.authority_id = parts[2].text();
+  identifier.authority_id_type = parts[3].text();
 }
 
 template <class Parts>
 Identifier ei(const Parts& parts) {
   Identifier identifier;
-  identifier.id = text(parts[1]);
-  identifier.authority = text(parts[2]);
-  identifier.authority_id = text(parts[3]);
-  identifier.authority_id_type = text(parts[4]);
+  identifier.id = parts[1].text();
+  identifier.authority = parts[2].text();
+  identifier.authority_id = parts[3].text();
+  identifier.authority_id_type = parts[4].text();
   return identifier;
 }
 
@@ -30,11 +26,11 @@ Identifier ei(const Parts& parts) {
 template <class Parts>
 PersonName name(const Parts& parts, std::size_t first) {
   PersonName result;
-  result.given = text(parts[first + 1]);
-  result.middle = text(parts[first + 2]);
-  result.suffix = text(parts[first + 3]);
-  result.prefix = text(parts[first + 4]);
-  result.degree = text(parts[first + 5]);
+  result.given = parts[first + 1].text();
+  result.middle = parts[first + 2].text();
+  result.suffix = parts[first + 3].text();
+  result.prefix = parts[first + 4].text();
+  result.degree = parts[first + 5].text();
   return result;
 }
 
@@ -57,39 +53,39 @@ Identifier read_ei(const hl7::Component& component) {
 Identifier read_cx(const hl7::Repetition& repetition) {
   const auto parts = repetition.components().first<5>();
   Identifier identifier;
-  identifier.id = text(parts[1]);
+  identifier.id = parts[1].text();
   read_authority(parts[4], identifier);
-  identifier.type = text(parts[5]);
+  identifier.type = parts[5].text();
   return identifier;
 }
 
 PersonName read_xpn(const hl7::Repetition& repetition) {
   const auto parts = repetition.components().first<7>();
   PersonName result = name(parts, 1);
-  result.family = text(parts[1].subcomponent(1));
-  result.type = text(parts[7]);
+  result.family = parts[1].subcomponent(1).text();
+  result.type = parts[7].text();
   return result;
 }
 
 Address read_xad(const hl7::Repetition& repetition) {
   const auto parts = repetition.components().first<7>();
-  return {text(parts[1].subcomponent(1)),
-          text(parts[2]),
-          text(parts[3]),
-          text(parts[4]),
-          text(parts[5]),
-          text(parts[6]),
-          text(parts[7])};
+  return {parts[1].subcomponent(1).text(),
+          parts[2].text(),
+          parts[3].text(),
+          parts[4].text(),
+          parts[5].text(),
+          parts[6].text(),
+          parts[7].text()};
 }
 
 Telecom read_xtn(const hl7::Repetition& repetition) {
   const auto parts = repetition.components().first<8>();
-  Telecom telecom{text(parts[1]), text(parts[4]), text(parts[2]), text(parts[3])};
+  Telecom telecom{parts[1].text(), parts[4].text(), parts[2].text(), parts[3].text()};
   if (!telecom.number.empty()) return telecom;
-  if (const std::string country = text(parts[5]); !country.empty()) telecom.number = "+" + country;
-  append(telecom.number, text(parts[6]));
-  append(telecom.number, text(parts[7]));
-  if (const std::string extension = text(parts[8]); !extension.empty()) append(telecom.number, "x" + extension);
+  if (const std::string country = parts[5].text(); !country.empty()) telecom.number = "+" + country;
+  append(telecom.number, parts[6].text());
+  append(telecom.number, parts[7].text());
+  if (const std::string extension = parts[8].text(); !extension.empty()) append(telecom.number, "x" + extension);
   return telecom;
 }
 
@@ -100,17 +96,17 @@ Person read_xcn(const hl7::Repetition& repetition) {
   if (parts[1].subcomponents().size() > 1) {
     const auto whole = parts[1].subcomponents().first<11>();
     person.name = name(whole, 2);
-    person.name.family = text(whole[2]);
-    identifier.id = text(whole[1]);
-    identifier.authority = text(whole[9]);
-    identifier.authority_id = text(whole[10]);
-    identifier.authority_id_type = text(whole[11]);
+    person.name.family = whole[2].text();
+    identifier.id = whole[1].text();
+    identifier.authority = whole[9].text();
+    identifier.authority_id = whole[10].text();
+    identifier.authority_id_type = whole[11].text();
   } else {
     person.name = name(parts, 2);
-    person.name.family = text(parts[2].subcomponent(1));
-    person.name.type = text(parts[10]);
-    identifier.id = text(parts[1]);
-    identifier.type = text(parts[13]);
+    person.name.family = parts[2].subcomponent(1).text();
+    person.name.type = parts[10].text();
+    identifier.id = parts[1].text();
+    identifier.type = parts[13].text();
     read_authority(parts[9], identifier);
   }
   if (!identifier.empty()) person.identifiers.push_back(std::move(identifier));
@@ -120,10 +116,10 @@ Person read_xcn(const hl7::Repetition& repetition) {
 Organization read_xon(const hl7::Repetition& repetition) {
   const auto parts = repetition.components().first<10>();
   Organization organization;
-  organization.name = text(parts[1]);
-  organization.identifier.id = text(parts[10]);
-  if (organization.identifier.id.empty()) organization.identifier.id = text(parts[3]);
-  organization.identifier.type = text(parts[7]);
+  organization.name = parts[1].text();
+  organization.identifier.id = parts[10].text();
+  if (organization.identifier.id.empty()) organization.identifier.id = parts[3].text();
+  organization.identifier.type = parts[7].text();
   read_authority(parts[6], organization.identifier);
   return organization;
 }

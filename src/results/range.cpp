@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <vector>
 
 namespace resultsync::results {
 namespace {
@@ -89,67 +90,55 @@ bool is_unit_text(std::string_view text) {
   return text.find_first_of(" <>=:;,") == std::string_view::npos;
 }
 
-struct Bounds {
-  std::optional<Bound> low, high;
-  std::string unit;
-};
-
-std::optional<Bounds> one_sided(Comparator comparator, Decimal number) {
-  Bounds bounds;
+bool one_sided(Comparator comparator, Decimal number, ReferenceRange& range) {
   switch (comparator) {
     case Comparator::less:
-      bounds.high = Bound{std::move(number), false};
-      return bounds;
     case Comparator::less_or_equal:
-      bounds.high = Bound{std::move(number), true};
-      return bounds;
+      range.high = Bound{std::move(number), comparator == Comparator::less_or_equal};
+      return true;
     case Comparator::greater:
-      bounds.low = Bound{std::move(number), false};
-      return bounds;
     case Comparator::greater_or_equal:
-      bounds.low = Bound{std::move(number), true};
-      return bounds;
+      range.low = Bound{std::move(number), comparator == Comparator::greater_or_equal};
+      return true;
     case Comparator::none:
     case Comparator::not_equal:
       break;
   }
-  return std::nullopt;
+  return false;
 }
 
-// A text that is bounds and nothing else.
-std::optional<Bounds> read_bounds(std::string_view text) {
+// Sets bounds and unit from a text that is bounds and nothing else; of any other text nothing, and says so.
+bool read_bounds(std::string_view text, ReferenceRange& range) {
   text = trim(text);
   if (text.size() > 2 && ((text.front() == '(' && text.back() == ')') || (text.front() == '[' && text.back() == ']'))) {
     if (text.find_first_of("()[]", 1) == text.size() - 1) text = trim(text.substr(1, text.size() - 2));
   }
   const Comparator first_sign = take_comparator(text);
   std::optional<Decimal> first = take_number(text);
-  if (!first) return std::nullopt;
+  if (!first) return false;
   std::string_view rest = trim(text);
   if (rest.starts_with('%') && (rest.size() > 1)) {  // "4% - 6%"
     std::string_view after = trim(rest.substr(1));
     if (after.starts_with('-')) rest = after;
   }
   if (!take_separator(rest)) {
-    if (!is_unit_text(rest)) return std::nullopt;
-    std::optional<Bounds> bounds = one_sided(first_sign, std::move(*first));
-    if (bounds) bounds->unit = rest;
-    return bounds;
+    if (!is_unit_text(rest) || !one_sided(first_sign, std::move(*first), range)) return false;
+    range.unit = rest;
+    return true;
   }
   const Comparator second_sign = take_comparator(rest);
   std::optional<Decimal> second = take_number(rest);
   rest = trim(rest);
-  if (!second || !is_unit_text(rest)) return std::nullopt;
+  if (!second || !is_unit_text(rest)) return false;
   const bool low_ok =
       first_sign == Comparator::none || first_sign == Comparator::greater || first_sign == Comparator::greater_or_equal;
   const bool high_ok =
       second_sign == Comparator::none || second_sign == Comparator::less || second_sign == Comparator::less_or_equal;
-  if (!low_ok || !high_ok || compare(*first, *second) > 0) return std::nullopt;
-  Bounds bounds;
-  bounds.low = Bound{std::move(*first), first_sign != Comparator::greater};
-  bounds.high = Bound{std::move(*second), second_sign != Comparator::less};
-  bounds.unit = rest;
-  return bounds;
+  if (!low_ok || !high_ok || compare(*first, *second) > 0) return false;
+  range.low = Bound{std::move(*first), first_sign != Comparator::greater};
+  range.high = Bound{std::move(*second), second_sign != Comparator::less};
+  range.unit = rest;
+  return true;
 }
 
 struct Applicability {
@@ -266,13 +255,9 @@ ReferenceRange read_line(std::string_view line) {
   }
   range.applies_to = label;
   const std::optional<Applicability> whom = read_label(label);
-  std::optional<Bounds> bounds = read_bounds(rest);
-  if (!whom || !bounds) return range;
+  if (!whom || !read_bounds(rest, range)) return range;
   range.sex = whom->sex;
   range.age = whom->age;
-  range.low = std::move(bounds->low);
-  range.high = std::move(bounds->high);
-  range.unit = std::move(bounds->unit);
   return range;
 }
 
@@ -321,13 +306,9 @@ ReferenceRanges read_ranges(std::string_view text) {
   const std::string_view trimmed = trim(text);
   if (trimmed.empty()) return ranges;
   if (is_bare(trimmed)) {
-    std::optional<Bounds> bounds = read_bounds(trimmed);
     ReferenceRange& only = ranges.lines.emplace_back();
     only.text = trimmed;
-    if (bounds) {
-      only.low = std::move(bounds->low);
-      only.high = std::move(bounds->high);
-    }
+    read_bounds(trimmed, only);
     return ranges;
   }
   if (text.size() <= kRangeBytesMax) {

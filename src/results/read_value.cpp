@@ -195,11 +195,11 @@ class ValueReader {
 
   void number(const hl7::Repetition& repetition) {
     // "10^3" and the like are no plain number: every further component must be empty.
-    const std::string_view raw = repetition.raw();
-    const std::string first = repetition.component(1).text();
-    std::string_view rest = first;
-    const bool alone = raw.find_first_not_of(message_.delimiters().component, repetition.component(1).raw().size()) ==
+    const hl7::Component first = repetition.component(1);
+    const bool alone = repetition.raw().find_first_not_of(message_.delimiters().component, first.raw().size()) ==
                        std::string_view::npos;
+    std::string decoded;
+    std::string_view rest = first.text(decoded);
     const Comparator comparator = take_comparator(rest);
     std::optional<Decimal> decimal = alone ? read_decimal(rest) : std::nullopt;
     if (!decimal || comparator == Comparator::not_equal) {

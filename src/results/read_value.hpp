@@ -25,23 +25,31 @@ class ObxFields {
 
   [[nodiscard]] hl7::Field field(std::uint32_t number) const {
     const std::uint32_t at = number > 5 ? number + pushed_ : number;
-    if (at < broken_) return segment_.field(at);
+    if (at < broken_) [[likely]]
+      return segment_.field(at);
     return at == broken_ ? segment_.field(at).first_line() : hl7::Field();
   }
   [[nodiscard]] std::string_view text_after() const { return text_after_; }
   [[nodiscard]] std::string_view raw_from(std::uint32_t number) const {  // to the end of the segment
     return segment_.raw_from(number > 5 ? number + pushed_ : number);
   }
+  // From the beginning of field `first` to that of field `end`.
+  [[nodiscard]] std::string_view raw_between(std::uint32_t first, std::uint32_t end) const {
+    const std::string_view from = raw_from(first);
+    return from.substr(0, from.size() - raw_from(end).size());
+  }
   [[nodiscard]] std::string_view raw_value() const;
   [[nodiscard]] hl7::Segment segment() const { return segment_; }
   [[nodiscard]] bool pushed() const { return pushed_ > 0; }
+  [[nodiscard]] bool broken() const { return broken_ != kUnbroken; }  // a line break stands in some field behind OBX-5
 
  private:
-  hl7::Segment segment_;
+  static constexpr std::uint32_t kUnbroken = 0xffffffff;
   void find_text_after();
 
+  hl7::Segment segment_;
   std::uint32_t pushed_ = 0;
-  std::uint32_t broken_ = 0xffffffff;  // the field behind OBX-5 in which the first line break stands
+  std::uint32_t broken_ = kUnbroken;  // the field behind OBX-5 in which the first line break stands
   std::string_view text_after_;
 };
 

@@ -13,6 +13,7 @@
 #include "results/flag.hpp"
 #include "results/moment.hpp"
 #include "results/range.hpp"
+#include "results/shared.hpp"
 #include "results/status.hpp"
 #include "results/unit.hpp"
 #include "results/value.hpp"
@@ -102,33 +103,38 @@ struct Specimen {
   std::vector<Note> notes;
 };
 
+struct Making {                     // how and by whom an observation was made
+  Codes producer;                   // OBX-15
+  std::vector<Person> observers;    // OBX-16
+  std::vector<Codes> methods;       // OBX-17
+  std::vector<Identifier> devices;  // OBX-18
+  Organization performer;           // OBX-23, 24, 25
+  bool operator==(const Making&) const = default;
+};
+
 struct Observation {
   // What it is said about (hl7::PlacedObservation::Role).
   enum class About : std::uint8_t { order, specimen, patient, document };
 
-  std::vector<std::uint32_t> segments;  // the OBX, and those that continue its text; never empty
+  Few<std::uint32_t, 2> segments;  // the OBX, and those that continue its text; never empty
   About about = About::order;
   std::string set_id;                   // OBX-1
   std::string value_type;               // OBX-2 as sent
   Codes code;                           // OBX-3
   std::string sub_id;                   // OBX-4
-  std::vector<Value> values;            // OBX-5; several if it repeats
+  Few<Value> values;                    // OBX-5; several if it repeats
   bool value_deleted = false;           // OBX-5 is HL7's null: what was sent before is to be deleted
-  Unit unit;                            // OBX-6
+  Shared<Unit> unit;                    // OBX-6
   ReferenceRanges ranges;               // OBX-7
-  std::vector<Flag> flags;              // OBX-8 as the lab sent them
+  Few<Flag> flags;                      // OBX-8 as the lab sent them
   Assessment assessment;                // computed from value, unit and range
   std::string status_code;              // OBX-11 as sent
   const StatusRow* status = nullptr;    // never null once read
   Moment observed;                      // OBX-14
   Moment analyzed;                      // OBX-19
-  std::vector<Codes> methods;           // OBX-17
-  std::vector<Identifier> devices;      // OBX-18
-  std::vector<Person> observers;        // OBX-16
-  Codes producer;                       // OBX-15
+  Shared<Making> made;                  // OBX-15 to 18, OBX-23 to 25
   Codes site;                           // OBX-20
   std::vector<Identifier> identifiers;  // OBX-21
-  Organization performer;               // OBX-23, 24, 25
   std::vector<Note> notes;
   std::vector<Problem> problems;
   std::uint32_t specimen = kNone;  // index in Report::specimens

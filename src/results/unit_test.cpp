@@ -70,12 +70,12 @@ TEST(Unit, nothing_is_guessed) {
 
 TEST(Unit, a_power_that_was_not_escaped_is_put_together) {
   const Observation observation = testing::observation_of("OBX|1|NM|6690-2^WBC^LN||5.2|10^3/uL|4-10||||F");
-  EXPECT_EQ(observation.unit.ucum, "10*3/uL");
-  EXPECT_EQ(observation.unit.text(), "10^3/uL");
+  EXPECT_EQ(observation.unit->ucum, "10*3/uL");
+  EXPECT_EQ(observation.unit->text(), "10^3/uL");
 }
 
 TEST(Unit, the_declared_triplet_is_found) {
-  EXPECT_EQ(testing::observation_of("OBX|1|NM|1^a^L||5|mgdl^mg per dl^L^mg/dL^mg/dL^UCUM|||||F").unit.ucum, "mg/dL");
+  EXPECT_EQ(testing::observation_of("OBX|1|NM|1^a^L||5|mgdl^mg per dl^L^mg/dL^mg/dL^UCUM|||||F").unit->ucum, "mg/dL");
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ std::string content_of(const Observation& observation) {
     content.add(value.kind()).add(shown(value));
     if (const auto* codes = value.as<Codes>()) add_codes(content, *codes);
   }
-  content.add("/").add(unit_name(observation.unit)).add(observation.ranges.text).add(shown_flags(observation));
+  content.add("/").add(unit_name(*observation.unit)).add(observation.ranges.text).add(shown_flags(observation));
   content.add(shown_notes(observation.notes));
   return content.take();
 }
@@ -193,8 +193,8 @@ std::vector<Change> changes(const Observation& before, const Observation& after)
   };
   const bool stands = leaves_value(after);
   if (!stands && !same_values(before, after)) note(Change::Kind::value, shown_values(before), shown_values(after));
-  if (!stands && unit_name(before.unit) != unit_name(after.unit))
-    note(Change::Kind::unit, before.unit.text(), after.unit.text());
+  if (!stands && unit_name(*before.unit) != unit_name(*after.unit))
+    note(Change::Kind::unit, before.unit->text(), after.unit->text());
   if (!stands && before.ranges.text != after.ranges.text)
     note(Change::Kind::range, before.ranges.text, after.ranges.text);
   if (!stands && before.flags != after.flags) note(Change::Kind::flag, shown_flags(before), shown_flags(after));
@@ -209,7 +209,7 @@ std::vector<Change> changes(const Observation& before, const Observation& after)
 // "140 mmol/L": what is said of an analyte that comes or goes.
 std::string shown_whole(const Observation& observation) {
   std::string out = shown_values(observation);
-  if (!observation.unit.text().empty() && !out.empty()) out.append(" ").append(observation.unit.text());
+  if (!observation.unit->text().empty() && !out.empty()) out.append(" ").append(observation.unit->text());
   return out;
 }
 
