@@ -112,6 +112,16 @@ std::strong_ordering compare(Small a, Small b) {
   return a.digits <=> b.digits;
 }
 
+// "> OR = 60" and "<or=5": the rest of the sign is taken off `text`, which stands behind the first part of it.
+Comparator or_equal(Comparator comparator, std::string_view& text) {
+  const bool strict = comparator == Comparator::less || comparator == Comparator::greater;
+  if (!strict || text.size() < 2 || (text[0] | 0x20) != 'o' || (text[1] | 0x20) != 'r') return comparator;
+  const std::string_view rest = trim(text.substr(2));
+  if (!rest.starts_with('=')) return comparator;
+  text = trim(rest.substr(1));
+  return comparator == Comparator::less ? Comparator::less_or_equal : Comparator::greater_or_equal;
+}
+
 }  // namespace
 
 double Decimal::approximate() const {
@@ -214,7 +224,7 @@ Comparator take_comparator(std::string_view& text) {
   for (const Sign& sign : kSigns) {
     if (!trimmed.starts_with(sign.sign)) continue;
     text = trim(trimmed.substr(sign.sign.size()));
-    return sign.comparator;
+    return or_equal(sign.comparator, text);
   }
   text = trimmed;
   return Comparator::none;

@@ -2,7 +2,7 @@
 //
 //   3.5-5.0   3.5 - 5.0   4.3 to 6.2      low and high, both inclusive
 //   -2.0 to 2.0   -2--1                   a leading minus is a sign
-//   <5  <=5.0  >5  >=60  ≥60              one bound; < and > exclude it: `>5` is low = 5, exclusive
+//   <5  <=5.0  >5  > OR = 60  ≥60           one bound; < and > exclude it: `>5` is low = 5, exclusive
 //   >=3.5 to <5.0   <0.50 IU/mL           comparators on both; the unit that stands behind
 //   M: 13-17; F: 12-16                    one line for each sex
 //   Adult: 1-5; 0-12 months: 2-6          one line for each age, where it has numbers

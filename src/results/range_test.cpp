@@ -43,13 +43,32 @@ TEST(Range, one_bound_is_on_its_side) {
   EXPECT_EQ(shape("<=5.0"), ",5.0]");
   EXPECT_EQ(shape("< 0.10"), ",0.10)");
   EXPECT_EQ(shape("<0.50 IU/mL"), ",0.50) IU/mL");
+  EXPECT_EQ(shape("> OR = 60 mL/min/1.73m2"), "[60, mL/min/1.73m2");
+  EXPECT_EQ(shape("< OR = 5.6"), ",5.6]");
+  EXPECT_EQ(shape("<or=5"), ",5]");
 }
 
 TEST(Range, what_is_no_range_stays_text) {
-  for (const std::string_view text :
-       {"Negative", "70_105", "<1:40", "1:40-1:80", "5", "5-3", "1,5-2,5", "Optimal <70; high >100", "See note 3",
-        "3.5-5.0 or 7", "-", "<>5", "High Viral Load > or = 850000iU/mL", "Exon 7 Present", "2023-01-05",
-        "Deficient: <20; Sufficient: 30-100", "<=", "up to 5"}) {
+  for (const std::string_view text : {"Negative",
+                                      "70_105",
+                                      "<1:40",
+                                      "1:40-1:80",
+                                      "5",
+                                      "5-3",
+                                      "1,5-2,5",
+                                      "Optimal <70; high >100",
+                                      "See note 3",
+                                      "3.5-5.0 or 7",
+                                      "-",
+                                      "<>5",
+                                      "High Viral Load > or = 850000iU/mL",
+                                      "Exon 7 Present",
+                                      "2023-01-05",
+                                      "Deficient: <20; Sufficient: 30-100",
+                                      "<=",
+                                      "up to 5",
+                                      "> or 5",
+                                      "<> or = 5"}) {
     EXPECT_EQ(shape(text), "text") << text;
   }
 }

@@ -153,14 +153,16 @@ constexpr std::string_view kMisleading[] = {"K", "M",  "AU", "mAU", "kAU", "ft",
                                             "H", "st", "B",  "b",   "T",   "S",  "A",  "u",  "N", "J", "V",
                                             "W", "PT", "pt", "cc",  "GT",  "MG", "NG", "PG", "UG"};
 
-// Whole units in the capitals of old systems. Only these: MG alone is a megagauss.
-constexpr Spelling kCapitals[] = {
-    {"MG/DL", "mg/dL"},     {"G/DL", "g/dL"},     {"GM/DL", "g/dL"},    {"NG/ML", "ng/mL"},   {"PG/ML", "pg/mL"},
-    {"NG/DL", "ng/dL"},     {"UG/DL", "ug/dL"},   {"UG/ML", "ug/mL"},   {"MCG/ML", "ug/mL"},  {"MCG/DL", "ug/dL"},
-    {"MG/L", "mg/L"},       {"UG/L", "ug/L"},     {"MMOL/L", "mmol/L"}, {"UMOL/L", "umol/L"}, {"NMOL/L", "nmol/L"},
-    {"PMOL/L", "pmol/L"},   {"MEQ/L", "meq/L"},   {"U/ML", "U/mL"},     {"IU/ML", "[IU]/mL"}, {"MIU/ML", "m[IU]/mL"},
-    {"UIU/ML", "u[IU]/mL"}, {"ML/MIN", "mL/min"}, {"MM/HR", "mm/h"},    {"G/L", "g/L"},       {"FL", "fL"},
-    {"MG/G", "mg/g"},       {"ML", "mL"}};
+// Whole units as only some systems write them, most in capitals. Only these: MG alone is a megagauss.
+constexpr Spelling kWhole[] = {
+    {"MG/DL", "mg/dL"},     {"G/DL", "g/dL"},     {"GM/DL", "g/dL"},    {"NG/ML", "ng/mL"},
+    {"PG/ML", "pg/mL"},     {"NG/DL", "ng/dL"},   {"UG/DL", "ug/dL"},   {"UG/ML", "ug/mL"},
+    {"MCG/ML", "ug/mL"},    {"MCG/DL", "ug/dL"},  {"MG/L", "mg/L"},     {"UG/L", "ug/L"},
+    {"MMOL/L", "mmol/L"},   {"UMOL/L", "umol/L"}, {"NMOL/L", "nmol/L"}, {"PMOL/L", "pmol/L"},
+    {"MEQ/L", "meq/L"},     {"U/ML", "U/mL"},     {"IU/ML", "[IU]/mL"}, {"MIU/ML", "m[IU]/mL"},
+    {"UIU/ML", "u[IU]/mL"}, {"ML/MIN", "mL/min"}, {"MM/HR", "mm/h"},    {"G/L", "g/L"},
+    {"FL", "fL"},           {"MG/G", "mg/g"},     {"ML", "mL"},         {"mL/min/1.73", "mL/min/{1.73_m2}"},
+    {"% of total Hgb", "%"}};
 
 // Parts of a unit between `/`, in lower case. None of them is a UCUM unit of another meaning.
 constexpr Spelling kParts[] = {{"iu", "[IU]"},
@@ -227,6 +229,8 @@ constexpr Spelling kParts[] = {{"iu", "[IU]"},
                                {"creat", "{creat}"},
                                {"million", "10*6"},
                                {"thousand", "10*3"},
+                               {"thous", "10*3"},
+                               {"degc", "Cel"},
                                {"mill", "10*6"},
                                {"thou", "10*3"}};
 
@@ -248,7 +252,7 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
   }
 }
 
-// "x10E3", "10**3", "10e3", "10^3" are 10*3, at the beginning of a unit.
+// "x10E3", "10**3", "10e3", "10^3", "10(3)" are 10*3, at the beginning of a unit.
 std::string plain_power(std::string text) {
   if ((text.starts_with("x10") || text.starts_with("X10")) && text.size() > 3 && !is_digit(text[3])) text.erase(0, 1);
   for (const std::string_view sign : {"10**", "10E+", "10e+", "10E", "10e", "10^", "10 E", "10 e"}) {
@@ -256,6 +260,9 @@ std::string plain_power(std::string text) {
       return "10*" + text.substr(sign.size());
     }
   }
+  const std::size_t close = text.starts_with("10(") ? text.find(')') : std::string::npos;
+  if (close != std::string::npos && close > 3 && std::ranges::all_of(text.substr(3, close - 3), is_digit))
+    return "10*" + text.substr(3, close - 3) + text.substr(close + 1);
   return text;
 }
 
@@ -273,9 +280,24 @@ std::string plain_part(std::string_view part) {
   return std::string(trim(part));
 }
 
+// Takes a word off the end, whatever its capitals.
+bool take_remark(std::string_view& text, std::string_view remark) {
+  if (text.size() <= remark.size() || lower(text.substr(text.size() - remark.size())) != remark) return false;
+  text = trim(text.substr(0, text.size() - remark.size()));
+  return true;
+}
+
 std::string respelled(std::string_view sent) {
-  for (const Spelling& spelling : kCapitals) {
+  for (const Spelling& spelling : kWhole) {
     if (spelling.sent == sent) return std::string(spelling.ucum);
+  }
+  if (take_remark(sent, "(calc)")) return respelled(sent);
+  // What the amount is of is an annotation: "mg/g creat" is mg/g{creat}, "mcg/mL FEU" is ug{FEU}/mL.
+  if (take_remark(sent, " creat") || take_remark(sent, " creatinine")) return canonical(respelled(sent) + "{creat}");
+  if (take_remark(sent, " feu")) {
+    std::string unit = respelled(sent);
+    unit.insert(std::min(unit.find('/'), unit.size()), "{FEU}");
+    return canonical(unit);
   }
   std::string text(sent);
   replace_all(text, "\u00b5", "u");
@@ -292,6 +314,7 @@ std::string respelled(std::string_view sent) {
 }
 
 bool misleads(std::string_view text) {
+  if (text.ends_with("/1.73")) return true;  // of a body's 1.73 square metres, not a number to divide by
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t end = std::min(text.find_first_of("/.", at), text.size());
     if (has(kMisleading, text.substr(at, end - at))) return true;
@@ -321,7 +344,7 @@ Judged judge(std::string_view sent, bool declared_ucum) {
     return {same ? Unit::Standing::ucum : Unit::Standing::normalised, std::move(as_sent)};
   }
   std::string other = respelled(sent);
-  if (other.empty() || (misleads(sent) && std::ranges::find(kCapitals, sent, &Spelling::sent) == std::end(kCapitals)))
+  if (other.empty() || (misleads(sent) && std::ranges::find(kWhole, sent, &Spelling::sent) == std::end(kWhole)))
     return {};
   return {Unit::Standing::normalised, std::move(other)};
 }

@@ -51,7 +51,15 @@ TEST(Unit, common_spellings_are_normalised) {
                                                                       {"mg/24h", "mg/(24.h)"},
                                                                       {"iU/mL", "[IU]/mL"},
                                                                       {"mmHg", "mm[Hg]"},
-                                                                      {"ng/mL/hr", "ng/mL/h"}};
+                                                                      {"ng/mL/hr", "ng/mL/h"},
+                                                                      {"mL/min/1.73", "mL/min/{1.73_m2}"},
+                                                                      {"THOUS/MCL", "10*3/uL"},
+                                                                      {"X10(3)/mcL", "10*3/uL"},
+                                                                      {"mg/dL (calc)", "mg/dL"},
+                                                                      {"% of total Hgb", "%"},
+                                                                      {"mcg/mg creat", "ug/mg{creat}"},
+                                                                      {"ng/mg Creatinine", "ng/mg{creat}"},
+                                                                      {"mcg/mL FEU", "ug{FEU}/mL"}};
   for (const auto& [sent, ucum] : kSpellings) {
     const Unit unit = read_unit(sent);
     EXPECT_EQ(unit.ucum, ucum) << sent;
@@ -61,8 +69,8 @@ TEST(Unit, common_spellings_are_normalised) {
 }
 
 TEST(Unit, nothing_is_guessed) {
-  for (const std::string_view text :
-       {"K/uL", "M/uL", "AU/mL", "MG", "ft", "giga.l-1", "ERU", "units/L", "enzyme units"}) {
+  for (const std::string_view text : {"K/uL", "K/uL (calc)", "(calc)", "FEU", "creat mg", "10()/uL", "M/uL", "AU/mL",
+                                      "MG", "ft", "giga.l-1", "ERU", "units/L", "enzyme units"}) {
     EXPECT_EQ(read_unit(text).standing, Unit::Standing::unknown) << text;
     EXPECT_TRUE(read_unit(text).ucum.empty()) << text;
   }
