@@ -86,6 +86,7 @@ Builder::Passage Builder::begin_passage() const {
   Passage passage;
   passage.json = storage_->json.size();
   passage.references = storage_->references.size();
+  passage.tokens = facts_.tokens;
   passage.date = facts_.date;
   passage.issued = facts_.issued;
   return passage;
@@ -94,6 +95,11 @@ Builder::Passage Builder::begin_passage() const {
 void Builder::end_passage(Passage& passage) const {
   passage.json_end = storage_->json.size();
   passage.references_end = storage_->references.size();
+  for (std::size_t search = 0; search < passage.tokens.size(); ++search) {
+    const Tokens& now = facts_.tokens[search];
+    Tokens& told = passage.tokens[search];
+    told = {told.begin == told.end ? now.begin : told.end, now.end};
+  }
   passage.date = passage.date == facts_.date ? std::nullopt : facts_.date;
   passage.issued = passage.issued == facts_.issued ? std::nullopt : facts_.issued;
 }
@@ -103,6 +109,12 @@ void Builder::repeat(const Passage& passage) {
   for (std::size_t i = passage.references; i < passage.references_end; ++i) {
     const Reference reference = storage_->references[i];
     storage_->references.push_back(reference);
+  }
+  for (std::size_t search = 0; search < passage.tokens.size(); ++search) {
+    for (std::size_t i = passage.tokens[search].begin; i < passage.tokens[search].end; ++i) {
+      const Token told = storage_->tokens[i];
+      token(static_cast<Search>(search), told.system, told.code);
+    }
   }
   if (passage.date) facts_.date = passage.date;
   if (passage.issued) facts_.issued = passage.issued;

@@ -55,10 +55,14 @@ class Builder {
 
   // A run of members with what was told meanwhile, so that a later resource that says the same can have it copied. Both
   // must stand after some other member.
+  struct Tokens {
+    std::size_t begin = 0, end = 0;  // in the list of all
+  };
   struct Passage {
     std::size_t json = 0, json_end = 0;
     std::size_t references = 0, references_end = 0;
-    std::optional<Span> date;  // what was told before, and once it has ended, meanwhile
+    std::array<Tokens, 3> tokens;  // by Search
+    std::optional<Span> date;      // what was told before, and once it has ended, meanwhile
     std::optional<Timestamp> issued;
   };
   [[nodiscard]] Passage begin_passage() const;
@@ -69,9 +73,6 @@ class Builder {
   Resources take();
 
  private:
-  struct Tokens {
-    std::size_t begin = 0, end = 0;  // in the list of all
-  };
   struct Facts {
     Type type = Type::observation;
     std::string_view id, patient, status;

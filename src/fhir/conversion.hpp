@@ -58,6 +58,7 @@ class Conversion {
     std::vector<Known> specimens;
     std::optional<int> zone;
     std::string_view category;  // of its observations
+    Builder::Passage identifiers, test;
   };
   // Whose observation it is.
   struct Place {
@@ -144,11 +145,12 @@ class Conversion {
                      const std::vector<Known>& performed_by);
 
   // ---- report.cpp
-  void report(const results::Report& report, const ReportNames& names, bool us_core);
-  void request(const results::Report& report, const ReportNames& names);
+  void report(const results::Report& report, ReportNames& names, bool us_core);
+  void request(const results::Report& report, ReportNames& names);
   Known specimen(const results::Specimen& specimen, const ReportNames& names);
   bool report_effective(const results::Report& report);
-  void report_identifiers(const results::Report& report);
+  void report_identifiers(const results::Report& report, ReportNames& names);
+  bool test_of(const results::Report& report, ReportNames& names);
   void section(const results::Report& report);
   void subject(Known patient, bool required);
 

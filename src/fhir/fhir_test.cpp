@@ -68,9 +68,9 @@ class Converted {
   Resources resources;
 };
 
-Converted converted(std::initializer_list<std::string_view> obx) {
+Converted converted(std::initializer_list<std::string> obx) {
   std::string text = message_of({kOrder});
-  for (const std::string_view line : obx) text.append(line).append("\r");
+  for (const std::string& line : obx) text.append(line).append("\r");
   return Converted(interpret_text(text));
 }
 
@@ -210,6 +210,46 @@ TEST(FhirValue, numbers_keep_their_digits_and_units_are_coded_only_when_they_are
   EXPECT_EQ(odd.observation("/valueQuantity/unit"), "K/uL");
   EXPECT_EQ(odd.observation("/valueQuantity/system"), "") << "K/uL would be kelvins";
   EXPECT_EQ(value("NM", "<0.2", "mg/L").observation("/valueQuantity/comparator"), "<");
+}
+
+TEST(FhirPerformer, the_producer_stands_beside_the_laboratory_where_it_is_another) {
+  const auto names = [](const Converted& all) {
+    std::vector<std::string> names;
+    for (const Resource* one : all.of(Type::organization)) names.push_back(Converted::at(*one, "/name"));
+    std::ranges::sort(names);
+    return names;
+  };
+  const auto with = [](std::string producer) {
+    return converted({"OBX|1|NM|A^a^L||1||||||F||||" + producer + "||||||||North Lab^^^^^^XX^^^05D0000000"});
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(with("05D0000000^North Laboratory^CLIA")), (Names{"NORTH", "North Lab"})) << "the same number";
+  EXPECT_EQ(names(with("NL^North Lab^L")), (Names{"NORTH", "North Lab"})) << "the same name";
+  EXPECT_EQ(names(with("ICU^Bedside device^L")), (Names{"Bedside device", "NORTH", "North Lab"}));
+  EXPECT_EQ(names(with("")), (Names{"NORTH", "North Lab"}));
+}
+
+// What several resources say in the same words is copied, with the facts that belong to it and no others.
+TEST(FhirFacts, belong_to_each_resource_that_says_them) {
+  const Converted all = converted({"OBX|1|NM|A^a^L||1|mg/dL|2-3||||F|||20240430090000-0500|LAB^One^L",
+                                   "OBX|2|NM|B^b^L||2|mg/dL|>1||||F|||20240430100000-0500|LAB^One^L",
+                                   "OBX|3|NM|C^c^L||3|g/L|<4 mg/dL||||F||||LAB^One^L"});
+  const auto observations = all.of(Type::observation);
+  ASSERT_EQ(observations.size(), 3U);
+  EXPECT_EQ(Converted::at(*observations[1], "/effectiveDateTime"), "2024-04-30T10:00:00-05:00");
+  EXPECT_NE(observations[0]->date, observations[1]->date);
+  EXPECT_EQ(Converted::at(*observations[1], "/referenceRange/0/low/code"), "mg/dL");
+  EXPECT_EQ(Converted::at(*observations[2], "/valueQuantity/code"), "g/L");
+  EXPECT_EQ(Converted::at(*observations[2], "/referenceRange/0/high/code"), "mg/dL");
+  const Resource& report = all.only(Type::diagnostic_report);
+  const Resource& request = all.only(Type::service_request);
+  EXPECT_EQ(Converted::at(report, "/identifier"), Converted::at(request, "/identifier"));
+  EXPECT_EQ(Converted::at(report, "/code"), Converted::at(request, "/code"));
+  ASSERT_EQ(report.identifiers.size(), 2U);
+  ASSERT_EQ(request.identifiers.size(), 2U);
+  EXPECT_EQ(report.identifiers[1], request.identifiers[1]);
+  EXPECT_EQ(report.codes[0], (Token{"http://loinc.org", "24323-8"}));
+  EXPECT_EQ(request.codes[0], report.codes[0]);
 }
 
 TEST(FhirValue, each_type_has_its_own_form) {

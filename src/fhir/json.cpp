@@ -116,12 +116,18 @@ std::size_t copy_plain(std::string_view text, char* to) {
 }
 
 void append_text(Buffer& out, std::string_view text) {
-  out.push('"');
-  while (!text.empty()) {
-    const std::size_t plain = copy_plain(text, out.room(text.size() + 16));
+  char* const begin = out.room(text.size() + 18);
+  *begin = '"';
+  std::size_t plain = copy_plain(text, begin + 1);
+  if (plain == text.size()) [[likely]] {
+    begin[plain + 1] = '"';
+    return out.wrote(plain + 2);
+  }
+  out.wrote(plain + 1);
+  for (text.remove_prefix(plain); !text.empty(); text.remove_prefix(plain)) {
+    text.remove_prefix(append_special(out, text, 0));
+    plain = copy_plain(text, out.room(text.size() + 16));
     out.wrote(plain);
-    text.remove_prefix(plain);
-    if (!text.empty()) text.remove_prefix(append_special(out, text, 0));
   }
   out.push('"');
 }

@@ -48,6 +48,14 @@ std::string_view category_of(const results::Observation& observation, std::strin
   return observation.about == About::patient ? std::string_view() : of_report;
 }
 
+// Does OBX-15 name somebody else than OBX-23? Most labs say the same twice, as a CLIA number or by name.
+bool names_another(const results::Codes& producer, const results::Organization& performer) {
+  if (producer.empty()) return false;
+  const results::Coding* coding = producer.preferred();
+  const bool same_number = coding != nullptr && !coding->code.empty() && coding->code == performer.identifier.id;
+  return !same_number && producer.display() != performer.name;
+}
+
 // FHIR R4 per-1. A period that ends before it starts is given as the text that it is.
 bool starts_before_its_end(const results::Period& period, std::optional<int> zone) {
   const std::optional<Span> from = span_of(period.start, zone);
@@ -73,7 +81,7 @@ const std::vector<Conversion::Known>& Conversion::performers(const results::Obse
   const Known lab = organization(made.performer);
   add(lab);
   if (const Known director = practitioner(made.performer.director)) add(role(director, lab, "MDIR", {}));
-  if (!made.producer.empty() && made.performer.empty()) {
+  if (names_another(made.producer, made.performer)) {
     results::Organization producer;
     producer.name = made.producer.display();
     if (const results::Coding* coding = made.producer.preferred()) {

@@ -56,7 +56,10 @@ void Conversion::subject(Known patient, bool required) {
   }
 }
 
-void Conversion::report_identifiers(const results::Report& report) {
+// The report and its request say the same of these: the second repeats what the first wrote.
+void Conversion::report_identifiers(const results::Report& report, ReportNames& names) {
+  if (names.identifiers.json_end > 0) return out_.repeat(names.identifiers);
+  names.identifiers = out_.begin_passage();
   json_.array("identifier", [&] {
     network_identifier("order", context_.order_id);
     network_identifier("ordered-test", context_.ordered_test_id);
@@ -64,6 +67,18 @@ void Conversion::report_identifiers(const results::Report& report) {
     identifier(report.filler, "FILL");
     if (report.accession.id != report.filler.id) identifier(report.accession, "ACSN");
   });
+  out_.end_passage(names.identifiers);
+}
+
+bool Conversion::test_of(const results::Report& report, ReportNames& names) {
+  if (names.test.json_end > 0) {
+    out_.repeat(names.test);
+  } else {
+    names.test = out_.begin_passage();
+    concept_of("code", report.test, Search::code);
+    out_.end_passage(names.test);
+  }
+  return names.test.json_end > names.test.json;
 }
 
 // OBR-7 and OBR-8.
@@ -96,7 +111,7 @@ void Conversion::section(const results::Report& report) {
   });
 }
 
-void Conversion::report(const results::Report& report, const ReportNames& names, bool us_core) {
+void Conversion::report(const results::Report& report, ReportNames& names, bool us_core) {
   const Known lab = organization(report.performer);
   std::vector<Known> interpreters;
   for (const results::Person& one : report.interpreters) {
@@ -113,11 +128,11 @@ void Conversion::report(const results::Report& report, const ReportNames& names,
       });
     }
   });
-  report_identifiers(report);
+  report_identifiers(report, names);
   json_.array("basedOn", [&] { out_.reference({}, "based-on", Type::service_request, names.request); });
   out_.status(results::status_name(report.status->status));
   section(report);
-  const bool coded = concept_of("code", report.test, Search::code);
+  const bool coded = test_of(report, names);
   if (!coded) {
     json_.object("code", [&] { code_and_text(systems::kLoinc, "11502-2", "Laboratory report"); });
     out_.token(Search::code, systems::kLoinc, "11502-2");
@@ -159,14 +174,14 @@ void Conversion::report(const results::Report& report, const ReportNames& names,
 
 // ---- ServiceRequest
 
-void Conversion::request(const results::Report& report, const ReportNames& names) {
+void Conversion::request(const results::Report& report, ReportNames& names) {
   Known orderer = report.orderers.empty() ? Known{} : practitioner(report.orderers[0]);
   const Known place = clinic();
   if (place || !context_.practitioner_id.empty()) orderer = role(orderer, place, {}, context_.practitioner_id);
 
   out_.begin(Type::service_request, names.request);
   out_.patient(names.patient.id);
-  report_identifiers(report);
+  report_identifiers(report, names);
   const results::ParentLink& parent = report.parent;
   json_.array("basedOn", [&] {
     if (parent.report != results::kNone) {
@@ -192,7 +207,7 @@ void Conversion::request(const results::Report& report, const ReportNames& names
   }
   out_.status(request_status(report.status->status));
   json_.literal("intent", "order");
-  concept_of("code", report.test, Search::code);
+  test_of(report, names);
   subject(names.patient, true);
   if (time("authoredOn", report.requested, report.zone)) out_.date(*span_of(report.requested, report.zone));
   if (orderer) out_.reference("requester", "requester", orderer.type, orderer.id);

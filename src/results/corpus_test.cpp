@@ -171,7 +171,7 @@ TEST(ResultsCorpus, values_are_those_of_the_given_bundles) {
       };
       note("value", same_value(o, line.value), line.value, o.values.empty() ? "" : o.values[0].text);
       if (!line.unit.empty())
-        note("unit", has_code(o.unit.sent, line.unit) || o.unit.text() == line.unit, line.unit, o.unit.text());
+        note("unit", has_code(o.unit->sent, line.unit) || o.unit->text() == line.unit, line.unit, o.unit->text());
       if (!line.range.empty()) note("range", o.ranges.text == line.range, line.range, o.ranges.text);
       if (!line.flag.empty())
         note("flag", !o.flags.empty() && o.flags[0].code == line.flag, line.flag,

@@ -170,7 +170,9 @@ class Interpreter {
     patient.sex = s.component(8, 1).text();
     patient.addresses = read_each(s.field(11), read_xad);
     patient.telecoms = read_each(s.field(13), read_xtn);
-    for (Telecom& telecom : read_each(s.field(14), read_xtn)) patient.telecoms.push_back(std::move(telecom));
+    for (const std::uint32_t number : {14U, 40U}) {
+      for (Telecom& telecom : read_each(s.field(number), read_xtn)) patient.telecoms.push_back(std::move(telecom));
+    }
     patient_ = static_cast<std::uint32_t>(result_.patients.size());
     result_.patients.push_back(std::move(patient));
     owner_ = patient_owner();
@@ -312,6 +314,8 @@ class Interpreter {
     specimen.site = read_codes(s.component(15, 4));
     specimen.collected = {report.collected_from, report.collected_to};
     specimen.received = report.received;
+    for (const Codes& comment : all_codes(s.field(39)))
+      specimen.notes.push_back({report.segment, std::string(comment.display()), {}, {}});
     report.specimens.push_back(std::move(specimen));
   }
 

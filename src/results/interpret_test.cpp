@@ -15,6 +15,37 @@ using testing::message_of;
 using testing::report_of;
 using testing::results_of;
 
+TEST(Interpret, the_telephones_of_2_7_and_the_collectors_comment_are_read) {
+  std::string phone = "PID|1||PAT-2^^^NORTH^MR||Example^Bea||19900101|F";
+  phone.append(32, '|').append("^PRN^CP^^1^555^5550101");  // PID-40
+  std::string order = "OBR|1|P-1|F-1|24323-8^Panel^LN|||20240430080000||||||||BLD^Blood";
+  order.append(10, '|').append("F").append(14, '|').append("C1^Hemolyzed at the draw^L");  // OBR-39
+  const Interpretation result = interpret_text(message_of({phone, order, "OBX|1|ST|A^a^L||x||||||F"}));
+  ASSERT_EQ(result.patients.size(), 2U);
+  EXPECT_EQ(result.patients[1].telecoms.at(0).number, "+1 555 5550101");
+  EXPECT_EQ(result.reports.at(0).specimens.at(0).notes.at(0).text, "Hemolyzed at the draw");
+}
+
+// Neighbours that were made alike share what they say of it; who was made otherwise says so.
+TEST(Interpret, what_neighbours_share_is_that_of_each) {
+  const Report report = report_of({"OBX|1|NM|A^a^L||1|mg/dL|||||F||||LAB1^One^L||M1^Method^L",
+                                   "OBX|2|NM|B^b^L||2|mg/dL|||||F||||LAB1^One^L||M1^Method^L",
+                                   "OBX|3|NM|C^c^L||3|g/L|||||F||||LAB1^One^L||M2^Other^L",
+                                   "OBX|4|TX|D^d^L||text||||||F|of a line\nthat is broken|||LAB1^One^L||M2^Other^L",
+                                   "OBX|5|NM|E^e^L||5||||||F", "OBX|6|NM|F^f^L||6||||||F||||LAB2^Two^L"});
+  const auto& all = report.observations;
+  ASSERT_EQ(all.size(), 6U);
+  EXPECT_EQ(&*all[0].made, &*all[1].made);
+  EXPECT_EQ(&*all[0].unit, &*all[1].unit);
+  EXPECT_EQ(all[1].made->methods.at(0).display(), "Method");
+  EXPECT_EQ(all[2].made->methods.at(0).display(), "Other");
+  EXPECT_EQ(all[2].unit->text(), "g/L");
+  EXPECT_TRUE(all[3].made->producer.empty()) << "behind the line break there are no fields";
+  EXPECT_EQ(all[4].made, Shared<Making>());
+  EXPECT_TRUE(all[4].unit->text().empty());
+  EXPECT_EQ(all[5].made->producer.display(), "Two");
+}
+
 TEST(Interpret, an_order_becomes_a_report) {
   const Interpretation result = interpret_text(
       message_of({"ORC|RE|P-1^APP|F-1^LAB|G-1||||||||1234^Example^Orla^^^Dr.^^^NPI&2.16.840.1.113883.4.6&ISO",
@@ -47,7 +78,7 @@ TEST(Interpret, an_order_becomes_a_report) {
   EXPECT_EQ(potassium.code.codings.size(), 2U);
   EXPECT_EQ(potassium.made->performer.identifier.id, "05D0000000");
   EXPECT_EQ(potassium.made->performer.director.name.family, "Director");
-  EXPECT_EQ(potassium.devices.at(0).id, "ANALYZER");
+  EXPECT_EQ(potassium.made->devices.at(0).id, "ANALYZER");
   EXPECT_EQ(report.performer.name, "North Lab");
   ASSERT_EQ(report.specimens.size(), 1U);
   EXPECT_EQ(report.specimens[0].filler.id, "S-2");
