@@ -760,6 +760,13 @@ class Loader {
                 "write renew_on = [\"403\", \"410\"]");
       }
     }
+    if (source.vendor == "fullscript" && api.api.empty()) {
+      loaded_.warnings.push_back({source_where_.at(name),
+                                  fmt::format("source {} has no API: Fullscript's events say that a lab order has "
+                                              "changed, and what it holds could not be read",
+                                              name),
+                                  "write api = \"https://api-us.fullscript.io\", with client_id and client_secret"});
+    }
     check_api(api, prefix);
     loaded_.config.network.sources.push_back(std::move(api));
   }

@@ -214,5 +214,45 @@ TEST_F(Config, a_network_whose_events_have_no_id_is_warned_of) {
   EXPECT_TRUE(loaded.warnings[0].what.contains("has no event id")) << loaded.warnings[0].what;
 }
 
+TEST_F(Config, fullscript_is_a_set_of_defaults_and_its_challenge_is_read_from_a_file) {
+  write("challenge.secret", "a-\"token\"\n");
+  write("client.secret", "client-secret-0123456789\n");
+  const std::string text =
+      "[sources.fullscript]\nvendor = \"fullscript\"\nsecrets = [\"file:rupa.secret\"]\nchallenge = "
+      "\"file:challenge.secret\"\napi = \"https://api.example.com\"\nclient_id = \"id\"\nclient_secret = "
+      "\"file:client.secret\"\n";
+  const LoadedConfig loaded = load(text);
+  ASSERT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  EXPECT_TRUE(loaded.warnings.empty()) << describe(loaded.warnings);
+  const vendors::Source& source = loaded.config.sources.at(0);
+  EXPECT_EQ(source.scheme.name, "fullscript");
+  EXPECT_EQ(source.result_event_types, std::vector<std::string>{"lab_order.updated"});
+  EXPECT_EQ(source.acknowledgement, R"({"challenge":"a-\"token\""})");
+  EXPECT_FALSE(source.answers_empty);
+  const network::SourceSettings& api = loaded.config.network.sources.at(0);
+  EXPECT_EQ(api.order_form, network::OrderForm::kFullscript);
+  EXPECT_EQ(api.token_form, network::TokenRequestForm::kJson);
+  EXPECT_EQ(api.client_authentication, network::ClientAuthentication::kBody);
+  EXPECT_TRUE(api.refresh_redirect_uri);
+  EXPECT_FALSE(api.pkce);
+  EXPECT_EQ(api.order_path, "/api/clinic/labs/orders/{id}");
+  EXPECT_TRUE(api.practitioner_path.empty());
+  for (const Setting& setting : loaded.settings) EXPECT_EQ(setting.value.find("a-"), std::string::npos) << setting.key;
+  EXPECT_EQ(load(text + "pkce = true\norder_path = \"/v2/{id}\"\n").config.network.sources.at(0).order_path, "/v2/{id}")
+      << "a default can be set otherwise";
+}
+
+TEST_F(Config, what_fullscript_cannot_do_without_is_told) {
+  const std::string bare = "[sources.fullscript]\nvendor = \"fullscript\"\nsecrets = [\"file:rupa.secret\"]\n";
+  const LoadedConfig loaded = load(bare);
+  ASSERT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  EXPECT_EQ(loaded.warnings.size(), 2U) << describe(loaded.warnings);
+  expect_problem(bare + "challenge = \"a-literal-token\"\n", 4, "must not stand in the configuration");
+  expect_problem(bare + "challenge = \"file:absent.secret\"\n", 4, "challenge");
+  expect_problem(bare + "challenge_unsigned = true\n", 4, "has no challenge to answer with");
+  for (const Setting& setting : load(bare + "challenge = \"a-literal-token\"\n").settings)
+    EXPECT_EQ(setting.value.find("a-literal"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace resultsync::cli
