@@ -40,7 +40,7 @@ CALLS = [
     ("GET", "/v1/reconciliations/{id}", "/v1/reconciliations/1", None, 404),
     ("GET", "/v1/network", "/v1/network", None, 200),
     ("GET", "/v1/documents", "/v1/documents?state=given_up", None, 200),
-    ("GET", "/v1/documents", "/v1/documents?state=lost", None, 400),
+    ("GET", "/v1/documents", "/v1/documents?after=nonsense", None, 400),
     ("POST", "/v1/documents/retry", "/v1/documents/retry", {"order_id": "ord_1"}, 202),
     ("GET", "/v1/feed", "/v1/feed?practitioner=anna", None, 200),
     ("POST", "/v1/feed/ack", "/v1/feed/ack", {"practitioner": "anna", "through": "f1.0000000000000000.0000000000000000.7"}, 410),
