@@ -117,6 +117,7 @@ Result<bool> Sync::backfill() {
     if (nothing) return false;
   }
   const auto transaction = views_.begin();
+  const auto started = clock_.monotonic();
   auto& read = transaction->read();
   const auto jobs = read.unfinished_backfills();
   if (jobs.empty()) return false;
@@ -127,12 +128,15 @@ Result<bool> Sync::backfill() {
   if (connection)
     keys = read.orders_of_clinic(connection->source, connection->clinic, job.after, options_.backfill_chunk);
   const Moment moment{clock_.now(), read.applied()};
+  std::size_t done = 0;
   for (const auto key : keys) {
+    if (turn_is_over(*transaction, started, done)) break;
     if (auto order = read.order(key)) items += issue_backfill(*transaction, *order, *connection, job.through, moment);
     job.after = key;
+    ++done;
   }
-  job.orders_done += static_cast<std::int64_t>(keys.size());
-  job.finished = keys.size() < options_.backfill_chunk;
+  job.orders_done += static_cast<std::int64_t>(done);
+  job.finished = done == keys.size() && keys.size() < options_.backfill_chunk;
   transaction->save_backfill(job);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   items_issued_.add(static_cast<double>(items));

@@ -32,12 +32,12 @@ struct SyncOptions {
   // One transaction takes what has gathered, up to this: under a backlog a page of the views is then written once for
   // many events.
   store::ReadLimits batch{8192, 32 * 1024 * 1024};
-  // But while somebody else waits for the writer (the audit row of a read, an acknowledgement, a delivery), a
-  // transaction that is older than `turn` ends behind the record in hand. It takes `turn_records_min` in any case: one
-  // record a commit would cost more than it gives where processors are short.
+  // But while somebody else waits for the writer (an acknowledgement, a delivery, a change), a transaction that is
+  // older than `turn` ends behind the record, or the order of a backfill, in hand. It takes `turn_records_min` in any
+  // case: one a commit would cost more than it gives where processors are short.
   std::chrono::milliseconds turn{20};
   std::size_t turn_records_min = 32;
-  std::size_t backfill_chunk = 200;  // orders a transaction
+  std::size_t backfill_chunk = 200;  // orders a transaction, at most
   // Where other instances share the store: how long to wait at most before looking whether they left something to do.
   // 0: nobody else does.
   std::chrono::milliseconds look_every{0};

@@ -4,6 +4,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -118,6 +119,23 @@ std::uint64_t applied_when_somebody_waits_behind_a_step(Pipeline& pipeline) {
   step.join();
   other.join();
   return applied;
+}
+
+// One step of which every turn has somebody waiting behind it: each of two others holds theirs until both the other and
+// the step wait.
+bool step_while_others_always_wait(Pipeline& pipeline) {
+  std::atomic<bool> over = false;
+  const auto take_turns = [&] {
+    while (!over) {
+      const auto held = pipeline.views().begin();
+      while (!over && held->others_waiting() < 2) std::this_thread::yield();
+    }
+  };
+  std::jthread one(take_turns);
+  std::jthread another(take_turns);
+  const bool did_something = *pipeline.sync().step();
+  over = true;
+  return did_something;
 }
 
 std::string shown(const std::vector<store::FeedRow>& feed) {
@@ -350,6 +368,29 @@ TEST(SyncTurn, goes_on_while_nobody_waits) {
   for (int i = 0; i < 10; ++i) pipeline.receive(EventBody("evt_" + std::to_string(i)));
   ASSERT_TRUE(*pipeline.sync().step());
   EXPECT_EQ(pipeline.sync().applied().value, 10);
+}
+
+TEST(SyncTurn, of_a_backfill_that_others_wait_for_ends_early_and_goes_on) {
+  Pipeline pipeline(turns_of(std::chrono::milliseconds(0)));
+  pipeline.connect("ben", "cli_1");  // so that nothing is parked
+  for (int i = 0; i < 8; ++i)
+    pipeline.receive(EventBody("evt_" + std::to_string(i)).order("ord_" + std::to_string(i)).test("t", "A"));
+  pipeline.run();
+  pipeline.connect("anna", "cli_1");
+  const auto unfinished = [&] { return pipeline.views().snapshot()->unfinished_backfills(); };
+  EXPECT_TRUE(step_while_others_always_wait(pipeline));
+  ASSERT_EQ(unfinished().size(), 1U);
+  EXPECT_EQ(unfinished().front().orders_done, 3);
+  EXPECT_TRUE(step_while_others_always_wait(pipeline));
+  ASSERT_EQ(unfinished().size(), 1U);
+  EXPECT_EQ(unfinished().front().orders_done, 6);
+  EXPECT_TRUE(step_while_others_always_wait(pipeline));
+  EXPECT_TRUE(unfinished().empty());
+  const auto given = pipeline.feed("anna");
+  std::set<std::string> orders;
+  for (const auto& item : given) orders.insert(item.order.text());
+  EXPECT_EQ(orders.size(), 8U);
+  EXPECT_EQ(given.size(), pipeline.feed("ben").size()) << "each once";
 }
 
 TEST(Sync, positions_are_gapless_per_practitioner) {
