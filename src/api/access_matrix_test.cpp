@@ -179,9 +179,8 @@ std::unique_ptr<AccessWorld> new_world() {
   auto world = std::make_unique<AccessWorld>();
   for (const char* body : {R"({"practitioner":"anna"})", R"({"practitioner":"ben"})"})
     EXPECT_LT(world->house.call("PUT", "/v1/consumers/inbox", body).status, 300);
-  const auto transaction = world->house.views_->begin();
-  transaction->audit().add_checkpoint({1, world->house.clock_.now(), Sha256{}, "key", "signature"});
-  EXPECT_TRUE(transaction->commit().has_value());
+  EXPECT_TRUE(world->house.audit_log_->add_checkpoint({1, world->house.clock_.now(), Sha256{}, "key", "signature"})
+                  .has_value());
   return world;
 }
 

@@ -44,7 +44,7 @@ Made make_key(const House& house, const std::string& body) {
 constexpr const char* kReader = R"({"name":"reader","scopes":["read_results"]})";
 
 std::vector<store::AuditRow> audit_rows(const House& house) {
-  return house.views_->snapshot()->audit().after(0, 10'000);
+  return house.audit_log_->snapshot()->after(0, 10'000);
 }
 
 TEST(Keys, a_key_is_shown_once_and_only_its_digest_is_kept) {
@@ -308,6 +308,67 @@ TEST(AuditLog, a_missing_scope_is_on_record_and_refused_keys_are_counted) {
   EXPECT_LE(rows, 20U);
 }
 
+TEST(AuditLog, who_reads_does_not_wait_for_who_writes_to_the_views) {
+  const auto folder = std::filesystem::temp_directory_path() / ("audit-" + encode_hex(runtime::random_bytes(6)));
+  House house({.directory = test::has_postgres() ? "" : folder.string()});
+  house.connect("anna");
+  house.receive({});
+  auto held = house.views_->begin();  // as sync does under a backlog, here for longer than any read may take
+  for (const char* path : {"/v1/feed?practitioner=anna", "/v1/orders/ord_1", "/v1/keys", "/v1/audit"})
+    EXPECT_EQ(house.get(path).status, 200) << path;
+  EXPECT_EQ(audit_rows(house).back().action, "GET /v1/audit");
+  held.reset();
+  house.close();
+  std::filesystem::remove_all(folder);
+}
+
+// An audit log whose disk fails.
+class BrokenAuditLog final : public store::AuditLog {
+ public:
+  Result<void> append(std::span<const store::AuditRow>) override { return fail("io_error", "it cannot be written"); }
+  Result<void> add_checkpoint(const store::AuditCheckpoint&) override { return append(std::span<store::AuditRow>()); }
+  std::unique_ptr<store::AuditSnapshot> snapshot() override { return empty_->snapshot(); }
+
+ private:
+  std::unique_ptr<store::AuditLog> empty_ = std::move(*store::open_memory_audit());
+};
+
+TEST(AuditLog, nothing_is_shown_or_done_whose_row_cannot_be_written) {
+  House house;
+  house.receive({});
+  BrokenAuditLog broken;
+  Api api({.views = *house.views_,
+           .audit_log = broken,
+           .log = house.log_,
+           .sync = house.sync_,
+           .endpoints = house.endpoints_,
+           .clock = house.clock_,
+           .metrics = house.metrics_,
+           .admin_key = Secret<std::string>(kTestKey),
+           .sources = {SourceId("rupa")},
+           .default_source = SourceId("rupa"),
+           .version = "1"});
+  const auto ask = [&](const char* method, const char* target, const char* body) {
+    std::promise<http::Response> answered;
+    http::Request request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    request.headers.add("Authorization", std::string("Bearer ") + kTestKey);
+    if (*body != '\0') request.headers.add("Idempotency-Key", "k1");
+    api.handle(std::move(request),
+               http::Responder([&](http::Response response) { answered.set_value(std::move(response)); }));
+    return answered.get_future().get();
+  };
+  const auto read = ask("GET", "/v1/orders/ord_1", "");
+  EXPECT_EQ(read.status, 500);
+  EXPECT_FALSE(read.body.contains("ord_1"));
+  EXPECT_EQ(ask("PUT", "/v1/practitioners/anna", R"({"clinic_id":"cli_1"})").status, 500);
+  EXPECT_EQ(house.get("/v1/practitioners/anna").status, 404) << "nothing was done";
+  EXPECT_EQ(house.views_->snapshot()->access().idempotency("admin", sha256("k1")), std::nullopt)
+      << "so it may be sent again at once";
+}
+
 TEST(AuditLog, a_purpose_is_a_code) {
   const House house;
   for (const std::string& wrong : {std::string("because of Mrs Miller"), std::string(65, 'a'), std::string("a/b")})
@@ -319,13 +380,13 @@ TEST(AuditLog, the_chain_of_a_used_house_is_whole_and_signed) {
   AccessWorld world({.audit = {.rows_per_checkpoint = 5}});
   for (int i = 0; i < 30; ++i) EXPECT_EQ(world.house.get("/v1/orders").status, 200);
   world.house.close();  // signs what is left
-  const auto snapshot = world.house.views_->snapshot();
+  const auto snapshot = world.house.audit_log_->snapshot();
   const auto report = store::verify_audit(*snapshot, {}, {});
   ASSERT_TRUE(report.has_value());
   EXPECT_TRUE(report->sound());
   EXPECT_GE(report->rows, 30);
   EXPECT_GE(report->checkpoints, 2);
-  EXPECT_EQ(snapshot->audit().last_checkpoint()->seq, report->head.seq);
+  EXPECT_EQ(snapshot->last_checkpoint()->seq, report->head.seq);
 }
 
 TEST(AuditLog, is_read_newest_first_or_as_the_whole_chain) {

@@ -203,9 +203,7 @@ class Api::Core {
         unrouted_(route_metrics(context_.metrics, "other", "other")),
         keys_(context_.views, context_.rate),
         idempotency_(context_.master_key),
-        trail_(
-            context_.views, context_.clock, context_.metrics, context_.audit_key,
-            [this] { return keys_.uses_to_note(); }, context_.audit),
+        trail_(context_.audit_log, context_.clock, context_.metrics, context_.audit_key, context_.audit),
         waiters_(
             context_.waiters_max, [this](const auto& ids) { return positions_of(ids); },
             context_.metrics.gauge("resultsync_api_feed_waiters", "Long polls that wait for a feed to grow.")),
@@ -263,6 +261,7 @@ class Api::Core {
   void park(const Shared& exchange, Wait wait);
   void finish(const Shared& exchange, http::Response response);
   void finish(const Shared& exchange, const Problem& problem);
+  void keep_answer(Exchange& exchange, http::Response& response);
   store::AuditRow audit_row(const Exchange& exchange, std::string outcome) const;
   void answer(Exchange& exchange, http::Response response);
   void answer(Exchange& exchange, const Problem& problem) { answer(exchange, rendered(exchange, problem)); }
@@ -405,27 +404,22 @@ void Api::Core::serve(const Shared& exchange) {
 // P5: that a change was begun is on record before it can have happened, so that no crash can leave one without a row;
 // how it ended is the row of its answer, with the same request id. The answer if it must not be done (again).
 std::optional<http::Response> Api::Core::begin_change(Exchange& exchange) {
-  const auto transaction = context_.views.begin();
-  std::optional<http::Response> done;
-  if (exchange.write) {
-    auto claimed = idempotency_.claim(*transaction, *exchange.write, context_.clock.now());
-    if (auto* response = std::get_if<http::Response>(&claimed)) done = std::move(*response);
-    if (const auto* problem = std::get_if<Problem>(&claimed)) {
-      exchange.problem = problem->code;
-      done = rendered(exchange, *problem);
-    }
-  }
-  if (done) {
+  const auto refused = [&](const Problem& problem) {
     exchange.write.reset();  // there is nothing to keep
-    return done;
-  }
-  const store::AuditRow begun = audit_row(exchange, "begun");
-  transaction->audit().append({&begun, 1});
-  if (const auto committed = transaction->commit(); !committed) {
+    exchange.problem = problem.code;
+    return rendered(exchange, problem);
+  };
+  if (const auto begun = trail_.record_and_wait(audit_row(exchange, "begun")); !begun)
+    return refused(begun.error().code == "overloaded" ? overloaded() : store_failed(begun.error()));
+  if (!exchange.write) return std::nullopt;
+  const auto transaction = context_.views.begin();
+  auto claimed = idempotency_.claim(*transaction, *exchange.write, context_.clock.now());
+  if (auto* replayed = std::get_if<http::Response>(&claimed)) {
     exchange.write.reset();
-    exchange.problem = "store_failed";
-    return rendered(exchange, store_failed(committed.error()));
+    return std::move(*replayed);
   }
+  if (const auto* problem = std::get_if<Problem>(&claimed)) return refused(*problem);
+  if (const auto committed = transaction->commit(); !committed) return refused(store_failed(committed.error()));
   return std::nullopt;
 }
 
@@ -468,20 +462,27 @@ void Api::Core::finish(const Shared& exchange, const Problem& problem) {
 // only way from such a route to its client, so that none can forget it.
 void Api::Core::finish(const Shared& exchange, http::Response response) {
   if (exchange->route->scope == Scope::kOpen) return answer(*exchange, std::move(response));
+  if (exchange->write) keep_answer(*exchange, response);
   std::string outcome = std::to_string(response.status);
   if (!exchange->problem.empty()) outcome += " " + std::string(exchange->problem);
   AuditTrail::Item item{.row = audit_row(*exchange, std::move(outcome))};
-  const auto kept = std::make_shared<http::Response>(std::move(response));  // shared by the two that follow
-  if (exchange->write) {
-    item.also = [this, exchange, kept](store::ViewsTransaction& transaction) {
-      idempotency_.keep(transaction, *exchange->write, *kept, context_.clock.now());
-    };
-  }
-  item.done = [this, exchange, kept](const Result<void>& recorded) {
+  item.done = [this, exchange, kept = std::move(response)](const Result<void>& recorded) mutable {
     if (!recorded) return answer(*exchange, store_failed(recorded.error()));
-    answer(*exchange, std::move(*kept));
+    answer(*exchange, std::move(kept));
   };
   if (!trail_.record(item)) answer(*exchange, overloaded());
+}
+
+// Before the row of the answer: killed in between, the write is on record as begun, and whoever sends it again is
+// answered as before, with a row. The other way round it would be on record as answered and be done twice.
+void Api::Core::keep_answer(Exchange& exchange, http::Response& response) {
+  const auto transaction = context_.views.begin();
+  idempotency_.keep(*transaction, *exchange.write, response, context_.clock.now());
+  const auto committed = transaction->commit();
+  if (committed) return;
+  const Problem problem = store_failed(committed.error());
+  exchange.problem = problem.code;
+  response = rendered(exchange, problem);
 }
 
 store::AuditRow Api::Core::audit_row(const Exchange& exchange, std::string outcome) const {

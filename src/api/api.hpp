@@ -23,6 +23,7 @@
 #include "http/message.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/metrics.hpp"
+#include "store/audit.hpp"
 #include "store/event_log.hpp"
 #include "store/views.hpp"
 #include "sync/sync.hpp"
@@ -42,6 +43,7 @@ struct ReadinessCheck {
 
 struct ApiContext {
   store::Views& views;
+  store::AuditLog& audit_log;
   store::EventLog& log;  // as everybody reads it: documents in place of links (sync/documents.hpp)
   sync::Sync& sync;
   delivery::Endpoints& endpoints;

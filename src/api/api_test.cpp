@@ -55,6 +55,7 @@ TEST(Api, every_route_but_the_open_ones_needs_the_key) {
 TEST(Api, an_empty_key_lets_nobody_in) {
   House house;
   Api keyless({.views = *house.views_,
+               .audit_log = *house.audit_log_,
                .log = house.log_,
                .sync = house.sync_,
                .endpoints = house.endpoints_,

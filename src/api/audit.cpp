@@ -35,9 +35,8 @@ Reply list_audit(Service& service, const Call& call) {
   }
 
   const auto count = static_cast<std::size_t>(*limit);
-  const auto snapshot = service.context.views.snapshot();
-  auto& audit = snapshot->audit();
-  const auto rows = order == "oldest" ? audit.after(place, count + 1) : audit.before(filter, place, count + 1);
+  const auto snapshot = service.context.audit_log.snapshot();
+  const auto rows = order == "oldest" ? snapshot->after(place, count + 1) : snapshot->before(filter, place, count + 1);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   if (!rows.empty() && !filter.actor.empty()) call.objects.add("actor", filter.actor);
   JsonWriter json;
@@ -50,8 +49,8 @@ Reply list_audit(Service& service, const Call& call) {
 }
 
 Reply get_checkpoint(Service& service, const Call&) {
-  const auto snapshot = service.context.views.snapshot();
-  const auto checkpoint = snapshot->audit().last_checkpoint();
+  const auto snapshot = service.context.audit_log.snapshot();
+  const auto checkpoint = snapshot->last_checkpoint();
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   if (!checkpoint)
     return not_found("no_checkpoint", "Nothing was signed yet: a checkpoint comes a minute after a row.");

@@ -1,5 +1,7 @@
 #include "api/audit_trail.hpp"
 
+#include <future>
+
 #include "base/encoding.hpp"
 #include "runtime/log.hpp"
 #include "runtime/threads.hpp"
@@ -13,12 +15,11 @@ constexpr std::size_t kPeersMax = 1'000;  // whose failures are counted apart; a
 
 }  // namespace
 
-AuditTrail::AuditTrail(store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
-                       const Secret<runtime::Key256>& signing_key, Uses uses, AuditTrailOptions options)
-    : views_(views),
+AuditTrail::AuditTrail(store::AuditLog& log, const runtime::Clock& clock, runtime::Metrics& metrics,
+                       const Secret<runtime::Key256>& signing_key, AuditTrailOptions options)
+    : log_(log),
       clock_(clock),
       key_(signing_key),
-      uses_(std::move(uses)),
       options_(std::move(options)),
       rows_counter_(metrics.counter("resultsync_audit_rows_total", "Rows written to the audit log.")),
       failures_counter_(
@@ -40,6 +41,16 @@ bool AuditTrail::record(Item& item) {
   }
   wake_.notify_one();
   return true;
+}
+
+Result<void> AuditTrail::record_and_wait(store::AuditRow row) {
+  std::promise<Result<void>> promise;
+  auto recorded = promise.get_future();
+  Item item{.row = std::move(row), .done = [promise = std::move(promise)](Result<void> outcome) mutable {
+              promise.set_value(std::move(outcome));
+            }};
+  if (!record(item)) return fail("overloaded", "too much waits to be recorded");
+  return recorded.get();
 }
 
 void AuditTrail::count_failure(const std::string& peer) {
@@ -84,16 +95,7 @@ void AuditTrail::write(std::vector<Item> items) {
   std::vector<store::AuditRow> rows;
   rows.reserve(items.size());
   for (Item& item : items) rows.push_back(std::move(item.row));
-  Result<void> committed;
-  {
-    const auto transaction = views_.begin();
-    transaction->audit().append(rows);
-    for (Item& item : items) {
-      if (item.also) item.also(*transaction);
-    }
-    for (const auto& [id, at] : uses_()) transaction->access().set_last_used(id, at);
-    committed = transaction->commit();
-  }
+  const Result<void> committed = log_.append(rows);
   seconds_.observe(std::chrono::duration<double>(Clock::now() - started).count());
   if (committed) {
     rows_counter_.add(static_cast<double>(rows.size()));
@@ -133,15 +135,15 @@ bool AuditTrail::checkpoint_is_due(Clock::time_point now, bool ending) const {
 }
 
 void AuditTrail::write_checkpoint() {
-  store::AuditCheckpoint checkpoint;
+  store::AuditHead head;
   {
-    const auto transaction = views_.begin();
-    const auto head = transaction->read().audit().head();
-    checkpoint = {head.seq, clock_.now(), head.hash, key_.public_key(), {}};
-    checkpoint.signature = key_.sign(store::statement_of(checkpoint));
-    transaction->audit().add_checkpoint(checkpoint);
-    if (!transaction->commit()) return;  // the store's failure is reported by the store
+    const auto snapshot = log_.snapshot();
+    head = snapshot->head();
+    if (!snapshot->status() || head.seq == 0) return;
   }
+  store::AuditCheckpoint checkpoint{head.seq, clock_.now(), head.hash, key_.public_key(), {}};
+  checkpoint.signature = key_.sign(store::statement_of(checkpoint));
+  if (!log_.add_checkpoint(checkpoint)) return;  // the store's failure is reported by the store
   unsigned_rows_ = 0;
   runtime::log::info("audit.checkpoint", {{"seq", checkpoint.seq},
                                           {"hash", checkpoint.hash.hex()},

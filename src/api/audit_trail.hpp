@@ -17,7 +17,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/signing.hpp"
-#include "store/views.hpp"
+#include "store/audit.hpp"
 
 namespace resultsync::api {
 
@@ -33,21 +33,19 @@ struct AuditTrailOptions {
 
 class AuditTrail {
  public:
-  // `uses` gives what else is written down in passing: when keys were last used.
-  using Uses = std::function<std::vector<std::pair<std::string, Timestamp>>()>;
-  AuditTrail(store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
-             const Secret<runtime::Key256>& signing_key, Uses uses, AuditTrailOptions options);
+  AuditTrail(store::AuditLog& log, const runtime::Clock& clock, runtime::Metrics& metrics,
+             const Secret<runtime::Key256>& signing_key, AuditTrailOptions options);
   ~AuditTrail();  // stops
 
   struct Item {
     store::AuditRow row;  // its time is set when it is recorded
-    // Further effects of the same transaction; may be empty.
-    std::move_only_function<void(store::ViewsTransaction&)> also = {};
     // Called once, from the trail's thread, when the row is durable, or with the error; must not block for long.
     std::move_only_function<void(Result<void>)> done = {};
   };
   // False, and `item` unchanged, if too many wait. Never blocks; any thread.
   [[nodiscard]] bool record(Item& item);
+  // Waits until the row is durable. Error: `overloaded`, and those of the log.
+  Result<void> record_and_wait(store::AuditRow row);
   // A key that is none came from this peer. Counted, and written as one row each interval. Never blocks; any thread.
   void count_failure(const std::string& peer);
 
@@ -61,10 +59,9 @@ class AuditTrail {
   void write_checkpoint();
   [[nodiscard]] bool checkpoint_is_due(std::chrono::steady_clock::time_point now, bool ending) const;
 
-  store::Views& views_;
+  store::AuditLog& log_;
   const runtime::Clock& clock_;
   const runtime::SigningKey key_;
-  const Uses uses_;
   const AuditTrailOptions options_;
   runtime::Counter rows_counter_;
   runtime::Counter failures_counter_;

@@ -328,6 +328,7 @@ TEST(Feed, a_body_that_cannot_be_read_does_not_take_the_page_with_it) {
   house.receive({.id = "evt_2", .created_at = "2024-01-02T00:00:00Z", .result = "B"});
   LogWithAHole log(house.log_, Sequence{1});
   Api api({.views = *house.views_,
+           .audit_log = *house.audit_log_,
            .log = log,
            .sync = house.sync_,
            .endpoints = house.endpoints_,

@@ -17,7 +17,6 @@ constexpr std::size_t kSecretLetters = 43;  // 32 bytes as base64url
 constexpr std::string_view kStart = "rs_";
 constexpr std::size_t kKeyLetters = kStart.size() + kIdDigits + 1 + kSecretLetters;
 constexpr std::chrono::seconds kFresh{1};
-constexpr std::int64_t kNoteEachMicroseconds = 60'000'000;
 
 std::string_view id_in(std::string_view text) {
   return text.substr(kStart.size(), kIdDigits);
@@ -61,7 +60,6 @@ Result<void> KeyRing::reload(Instant now) {
     for (const std::string& name : row.scopes) {
       if (const auto scope = scope_named(name)) entry.scopes.push_back(*scope);
     }
-    if (row.last_used_at) entry.noted = std::max(entry.noted, *row.last_used_at);
     entry.row = std::move(row);
   }
   keys_ = std::move(keys);
@@ -80,14 +78,13 @@ KeyRing::Found KeyRing::find(std::string_view text, Timestamp now) {
   const std::lock_guard lock(mutex_);
   const auto found = keys_.find(id_in(text));
   if (found == keys_.end()) return {};
-  Entry& entry = found->second;
+  const Entry& entry = found->second;
   const bool is_current = same(given, entry.row.secret);
   const bool is_previous = same(given, entry.row.previous.value_or(Sha256{}));
   if (!is_current && !is_previous) return {};
   const bool previous_has_ended = !is_current && (!entry.row.previous_until || *entry.row.previous_until <= now);
   if (entry.row.revoked_at) return {Standing::kRevoked, {}, {}};
   if (previous_has_ended || (entry.row.expires_at && *entry.row.expires_at <= now)) return {Standing::kExpired, {}, {}};
-  entry.used = std::max(entry.used, now);
   return {Standing::kGood, {entry.row.id, entry.row.reach()}, entry.scopes};
 }
 
@@ -107,17 +104,6 @@ Allowance KeyRing::take(const std::string& id, Instant now) {
   const double missing = granted ? burst - bucket->tokens : 1 - bucket->tokens;
   return {granted, static_cast<std::int64_t>(bucket->tokens),
           static_cast<std::int64_t>(std::ceil(missing / per_second))};
-}
-
-std::vector<std::pair<std::string, Timestamp>> KeyRing::uses_to_note() {
-  std::vector<std::pair<std::string, Timestamp>> uses;
-  const std::lock_guard lock(mutex_);
-  for (auto& [id, entry] : keys_) {
-    if (entry.used.microseconds - entry.noted.microseconds < kNoteEachMicroseconds) continue;
-    entry.noted = entry.used;
-    uses.emplace_back(id, entry.used);
-  }
-  return uses;
 }
 
 }  // namespace resultsync::api

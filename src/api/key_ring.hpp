@@ -68,9 +68,6 @@ class KeyRing {
   Allowance take(const std::string& id, Instant now);
   [[nodiscard]] const RateLimit& rate() const { return rate_; }
 
-  // When keys were last used, as far as that should be written down now: once a minute for each.
-  std::vector<std::pair<std::string, Timestamp>> uses_to_note();
-
  private:
   struct Bucket {
     double tokens = 0;
@@ -79,8 +76,6 @@ class KeyRing {
   struct Entry {
     store::ApiKeyRow row;
     std::vector<Scope> scopes;
-    Timestamp noted{};  // the last use that was handed out to be written
-    Timestamp used{};
     std::optional<Bucket> bucket;
   };
 

@@ -45,7 +45,23 @@ void write_limits(JsonWriter& json, const store::ApiKeyRow& key) {
   json.end_array().end_object();
 }
 
-void write_key_members(JsonWriter& json, const store::ApiKeyRow& key, Timestamp now) {
+// What its newest row in the audit log says, to the minute: an ETag that changed with each use could not be matched.
+using LastUse = std::optional<Timestamp>;
+LastUse last_use(store::AuditSnapshot& audit, const std::string& key_id) {
+  constexpr std::int64_t kMinute = 60'000'000;
+  const auto at = audit.last_of(key_id);
+  if (!at) return std::nullopt;
+  return Timestamp{at->microseconds - at->microseconds % kMinute};
+}
+// Error: those of the audit log.
+Result<LastUse> last_use(const ApiContext& context, const std::string& key_id) {
+  const auto audit = context.audit_log.snapshot();
+  const LastUse use = last_use(*audit, key_id);
+  if (auto status = audit->status(); !status) return forward_error(std::move(status));
+  return use;
+}
+
+void write_key_members(JsonWriter& json, const store::ApiKeyRow& key, LastUse used, Timestamp now) {
   json.member("id", key.id).member("name", key.name).key("scopes").begin_array();
   for (const std::string& scope : key.scopes) json.string(scope);
   json.end_array();
@@ -54,22 +70,22 @@ void write_key_members(JsonWriter& json, const store::ApiKeyRow& key, Timestamp 
   json.member("created_at", format_timestamp(key.created_at));
   optional_time(json, "expires_at", key.expires_at);
   optional_time(json, "revoked_at", key.revoked_at);
-  optional_time(json, "last_used_at", key.last_used_at);
+  optional_time(json, "last_used_at", used);
   optional_time(json, "previous_secret_until", key.previous_until);
 }
 
-std::string json_of(const store::ApiKeyRow& key, Timestamp now) {
+std::string json_of(const store::ApiKeyRow& key, LastUse used, Timestamp now) {
   JsonWriter json;
   json.begin_object();
-  write_key_members(json, key, now);
+  write_key_members(json, key, used, now);
   return json.end_object().take();
 }
 
 // With the key itself: the one time that it is shown.
-http::Response key_response(int status, const store::ApiKeyRow& key, const NewKey& made, Timestamp now) {
+http::Response key_response(int status, const store::ApiKeyRow& key, LastUse used, const NewKey& made, Timestamp now) {
   JsonWriter json;
   json.begin_object();
-  write_key_members(json, key, now);
+  write_key_members(json, key, used, now);
   json.member("key", made.text.reveal()).end_object();
   auto response = json_response(status, json);
   if (status == 201) response.set_header("Location", "/v1/keys/" + key.id);
@@ -262,7 +278,7 @@ Reply create_key(Service& service, const Call& call) {
   }
   service.keys_changed();
   call.objects.add("keys", key->id);
-  return key_response(201, *key, made, now);
+  return key_response(201, *key, std::nullopt, made, now);
 }
 
 Reply list_keys(Service& service, const Call& call) {
@@ -280,13 +296,15 @@ Reply list_keys(Service& service, const Call& call) {
   std::erase_if(keys, [&](const store::ApiKeyRow& key) { return key.number <= after; });
 
   const auto count = static_cast<std::size_t>(*limit);
+  const auto audit = service.context.audit_log.snapshot();
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& key : keys | std::views::take(count)) {
     json.begin_object();
-    write_key_members(json, key, service.context.clock.now());
+    write_key_members(json, key, last_use(*audit, key.id), service.context.clock.now());
     json.end_object();
   }
+  if (const auto ok = audit->status(); !ok) return store_failed(ok.error());
   json.end_array().key("next");
   keys.size() > count ? json.string(format_key_cursor(keys[count - 1].number)) : json.null();
   json.end_object();
@@ -298,19 +316,23 @@ Reply get_key(Service& service, const Call& call) {
   const auto key = snapshot->access().key(call.path.front());
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   if (!key) return unknown_key();
+  const auto used = last_use(service.context, key->id);
+  if (!used) return store_failed(used.error());
   http::Response response;
-  response.body = json_of(*key, service.context.clock.now());
+  response.body = json_of(*key, *used, service.context.clock.now());
   return response;
 }
 
 Reply revoke_key(Service& service, const Call& call) {
   const Timestamp now = service.context.clock.now();
+  const auto used = last_use(service.context, call.path.front());
+  if (!used) return store_failed(used.error());
   {
     const auto transaction = service.context.views.begin();
     const auto key = transaction->read().access().key(call.path.front());
     if (const auto ok = transaction->read().status(); !ok) return store_failed(ok.error());
     if (!key) return unknown_key();
-    if (auto problem = unless_matching(call, etag_of(json_of(*key, now)))) return std::move(*problem);
+    if (auto problem = unless_matching(call, etag_of(json_of(*key, *used, now)))) return std::move(*problem);
     transaction->access().revoke_key(key->id, now);
     if (const auto committed = transaction->commit(); !committed) return store_failed(committed.error());
   }
@@ -323,6 +345,8 @@ Reply rotate_key(Service& service, const Call& call) {
   if (!overlap) return overlap.error();
   const Timestamp now = service.context.clock.now();
   const Timestamp until{now.microseconds + *overlap * 1'000'000};
+  const auto used = last_use(service.context, call.path.front());
+  if (!used) return store_failed(used.error());
   std::optional<store::ApiKeyRow> key;
   NewKey made;
   {
@@ -331,7 +355,7 @@ Reply rotate_key(Service& service, const Call& call) {
     if (const auto ok = transaction->read().status(); !ok) return store_failed(ok.error());
     if (!key) return unknown_key();
     // Two people who rotate one key at once would each end the other's: whoever names what they saw is told.
-    if (auto problem = unless_matching(call, etag_of(json_of(*key, now)))) return std::move(*problem);
+    if (auto problem = unless_matching(call, etag_of(json_of(*key, *used, now)))) return std::move(*problem);
     if (state_of(*key, now) != "active") {
       return Problem{
           .status = 409, .code = "key_ended", .title = "The key was revoked or has expired. Make a new one."};
@@ -342,7 +366,7 @@ Reply rotate_key(Service& service, const Call& call) {
   }
   service.keys_changed();
   key->previous_until = until;
-  return key_response(200, *key, made, now);
+  return key_response(200, *key, *used, made, now);
 }
 
 }  // namespace resultsync::api

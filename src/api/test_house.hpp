@@ -108,12 +108,15 @@ struct HouseOptions {
 class House {
  public:
   explicit House(HouseOptions options = {})
-      : views_(options.directory.empty()
-                   ? test::open_views()
+      : audit_log_(options.directory.empty() ? test::open_audit(schema_)
+                                             : store::open_sqlite_audit(options.directory).value()),
+        views_(options.directory.empty()
+                   ? test::open_views(schema_)
                    : store::open_sqlite_views(options.directory, {.readers = 4, .on_failure = {}}).value()),
         sync_(log_, *views_, clock_, metrics_, sync_options(options.sources)) {
     EXPECT_TRUE(sync_.check().has_value());
     api_ = std::make_unique<Api>(ApiContext{.views = *views_,
+                                            .audit_log = *audit_log_,
                                             .log = options.by_link ? static_cast<store::EventLog&>(readable_) : log_,
                                             .sync = sync_,
                                             .endpoints = endpoints_,
@@ -194,6 +197,8 @@ class House {
   store::MemoryLog log_;
   runtime::SystemClock clock_;
   runtime::Metrics metrics_;
+  std::shared_ptr<test::PostgresSchema> schema_ = test::open_schema();
+  std::unique_ptr<store::AuditLog> audit_log_;
   std::unique_ptr<store::Views> views_;
   sync::Sync sync_;
   runtime::Vault vault_{runtime::MasterKey(runtime::random_key()), "endpoints"};

@@ -6,7 +6,6 @@
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"
 #include "cli/store_on_disk.hpp"
-#include "runtime/clock.hpp"
 #include "runtime/file.hpp"
 #include "runtime/keys.hpp"
 #include "runtime/signing.hpp"
@@ -116,14 +115,13 @@ class AuditVerify final : public Command {
   ExitCode run(Terminal& terminal) override {
     const auto data_dir = server_.resolved_data_dir();
     if (!data_dir) return terminal.complain(data_dir.error());
-    const runtime::SystemClock clock;
-    const auto store = open_store_to_read(server_, *data_dir, clock);
-    if (!store) return terminal.complain(store.error());
+    const auto log = open_audit_to_read(server_, *data_dir);
+    if (!log) return terminal.complain(log.error());
     const auto kept = read_checkpoints(*data_dir);
     if (!kept) return terminal.complain(kept.error());
     const auto public_key = expected_key(*data_dir);
     if (!public_key) return terminal.complain(public_key.error());
-    const auto snapshot = store->views->snapshot();
+    const auto snapshot = (*log)->snapshot();
     const auto report = store::verify_audit(*snapshot, *kept, *public_key);
     if (!report) return terminal.complain(report.error());
     output_.table() ? print(terminal, *report) : print_json(terminal, *report);
@@ -169,6 +167,11 @@ class AuditVerify final : public Command {
     terminal.out() << fmt::format("{} rows, {} checkpoints: {}\n", report.rows, report.checkpoints,
                                   report.sound() ? terminal.on_out(Paint::kGreen, "the chain is whole")
                                                  : terminal.on_out(Paint::kRed, "the chain is broken"));
+    if (report.unfinished > 0) {
+      terminal.out() << fmt::format("{} {} begun and {} no end: interrupted by a crash, or still being done\n",
+                                    report.unfinished, report.unfinished == 1 ? "change was" : "changes were",
+                                    report.unfinished == 1 ? "has" : "have");
+    }
   }
 
   static void print_json(const Terminal& terminal, const store::AuditReport& report) {
@@ -177,6 +180,7 @@ class AuditVerify final : public Command {
         .member("sound", report.sound())
         .member("rows", report.rows)
         .member("checkpoints", report.checkpoints)
+        .member("unfinished", report.unfinished)
         .member("head_seq", report.head.seq)
         .member("head_hash", report.head.hash.hex());
     json.key("faults").begin_array();

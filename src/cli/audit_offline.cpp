@@ -3,8 +3,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "cli/chosen_store.hpp"
 #include "runtime/clock.hpp"
-#include "store/sqlite/sqlite_views.hpp"
 
 namespace resultsync::cli {
 namespace {
@@ -17,18 +17,17 @@ std::string user_name() {
 
 }  // namespace
 
-Result<void> audit_reading(const std::string& data_dir, const std::string& action, std::vector<std::string> objects) {
-  auto views = store::open_sqlite_views_beside(data_dir);
-  if (!views) return forward_error(std::move(views));
+Result<void> audit_reading(const ServerOptions& server, const std::string& data_dir, const std::string& action,
+                           std::vector<std::string> objects) {
+  auto log = open_audit_beside(server, data_dir);
+  if (!log) return forward_error(std::move(log));
   store::AuditRow row;
   row.at = runtime::SystemClock().now();
   row.actor = "cli:" + user_name();
   row.action = action;
   row.objects = std::move(objects);
   row.outcome = "begun";
-  const auto transaction = (*views)->begin();
-  transaction->audit().append({&row, 1});
-  return transaction->commit();
+  return (*log)->append(row);
 }
 
 }  // namespace resultsync::cli

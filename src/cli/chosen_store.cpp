@@ -5,7 +5,9 @@
 #include "cli/store_on_disk.hpp"
 #include "store/log/segment_log.hpp"
 #include "store/postgres/durability.hpp"
+#include "store/postgres/postgres_audit.hpp"
 #include "store/postgres/postgres_views.hpp"
+#include "store/sqlite/sqlite_audit.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 
 namespace resultsync::cli {
@@ -23,9 +25,12 @@ Result<ChosenStore> open_embedded(const Config& config, runtime::MasterKey maste
   options.on_failure = on_failure;
   auto log = store::SegmentLog::open(std::move(options), std::move(master), clock);
   if (!log) return forward_error(std::move(log));
+  // Before the views: it may find its rows in their file.
+  auto audit = store::open_sqlite_audit(config.data_dir, {.on_failure = on_failure});
+  if (!audit) return forward_error(std::move(audit));
   auto views = store::open_sqlite_views(config.data_dir, {.readers = kReaders, .on_failure = on_failure});
   if (!views) return forward_error(std::move(views));
-  return ChosenStore{std::move(*log), std::move(*views), nullptr};
+  return ChosenStore{std::move(*log), std::move(*views), std::move(*audit), nullptr};
 }
 
 Result<void> check_durable(const Config& config, const runtime::Clock& clock) {
@@ -44,6 +49,8 @@ Result<ChosenStore> open_shared(const Config& config, runtime::MasterKey master,
   if (auto durable = check_durable(config, clock); !durable) return forward_error(std::move(durable));
   auto views = store::open_postgres_views({.connect = *config.postgres, .readers = kReaders, .on_failure = on_failure});
   if (!views) return forward_error(std::move(views));
+  auto audit = store::open_postgres_audit({.connect = *config.postgres, .on_failure = on_failure});
+  if (!audit) return forward_error(std::move(audit));
   store::PostgresLogOptions options;
   options.connect = *config.postgres;
   options.durability = {.standby = config.store_standby};
@@ -52,7 +59,7 @@ Result<ChosenStore> open_shared(const Config& config, runtime::MasterKey master,
   auto log = store::PostgresLog::open(std::move(options), std::move(master), clock);
   if (!log) return forward_error(std::move(log));
   store::PostgresLog* shared = log->get();
-  return ChosenStore{std::move(*log), std::move(*views), shared};
+  return ChosenStore{std::move(*log), std::move(*views), std::move(*audit), shared};
 }
 
 }  // namespace
@@ -71,7 +78,7 @@ Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::s
     if (!views) return forward_error(std::move(views));
     auto log = LogReader::open(data_dir);
     if (!log) return forward_error(std::move(log));
-    return ChosenStore{std::move(*log), std::move(*views), nullptr};
+    return ChosenStore{std::move(*log), std::move(*views), nullptr, nullptr};
   }
   auto master = runtime::MasterKey::load(master_key_path(data_dir));
   if (!master) return forward_error(std::move(master));
@@ -80,7 +87,19 @@ Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::s
   auto log = store::PostgresLog::open_read_only({.connect = *config->postgres}, std::move(*master), clock);
   if (!log) return forward_error(std::move(log));
   store::PostgresLog* shared = log->get();
-  return ChosenStore{std::move(*log), std::move(*views), shared};
+  return ChosenStore{std::move(*log), std::move(*views), nullptr, shared};
+}
+
+Result<std::unique_ptr<store::AuditLog>> open_audit_to_read(const ServerOptions& server, const std::string& data_dir) {
+  const auto config = config_of(server, data_dir);
+  if (!config || !config->postgres) return store::open_sqlite_audit_read_only(data_dir);
+  return store::open_postgres_audit_beside({.connect = *config->postgres, .on_failure = {}});
+}
+
+Result<std::unique_ptr<store::AuditLog>> open_audit_beside(const ServerOptions& server, const std::string& data_dir) {
+  const auto config = config_of(server, data_dir);
+  if (!config || !config->postgres) return store::open_sqlite_audit_beside(data_dir);
+  return store::open_postgres_audit_beside({.connect = *config->postgres, .on_failure = {}});
 }
 
 std::optional<Config> config_of(const ServerOptions& server, const std::string& data_dir) {

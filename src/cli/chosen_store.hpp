@@ -1,4 +1,5 @@
-// The log and the views that the configuration chose: files in data_dir, or a PostgreSQL that several instances share.
+// The event log, the views and the audit log that the configuration chose: files in data_dir, or a PostgreSQL that
+// several instances share.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 #include "cli/config.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/keys.hpp"
+#include "store/audit.hpp"
 #include "store/event_log.hpp"
 #include "store/postgres/postgres_log.hpp"
 #include "store/views.hpp"
@@ -18,7 +20,8 @@ namespace resultsync::cli {
 struct ChosenStore {
   std::unique_ptr<store::EventLog> log;
   std::unique_ptr<store::Views> views;
-  store::PostgresLog* shared = nullptr;  // the log, where other instances may share it
+  std::unique_ptr<store::AuditLog> audit;  // of a server
+  store::PostgresLog* shared = nullptr;    // the log, where other instances may share it
 };
 
 // For a server. `on_failure` is told of what ends the process. Errors: those of the engine; `not_durable`, where the
@@ -30,6 +33,10 @@ Result<ChosenStore> open_store(const Config& config, runtime::MasterKey master, 
 // else that of the server which runs on the data directory.
 Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::string& data_dir,
                                        const runtime::Clock& clock);
+
+// The audit log of that store, to look at, or to append a row to beside a running server.
+Result<std::unique_ptr<store::AuditLog>> open_audit_to_read(const ServerOptions& server, const std::string& data_dir);
+Result<std::unique_ptr<store::AuditLog>> open_audit_beside(const ServerOptions& server, const std::string& data_dir);
 
 // The configuration that a command which reads the store works by; nothing without one.
 std::optional<Config> config_of(const ServerOptions& server, const std::string& data_dir);

@@ -152,7 +152,7 @@ class LogCat final : public Command {
     if (!master) return terminal.complain(master.error());
     const std::string records = fmt::format("records/{}-{}", from_, from_ + count_ - 1);
     if (body_) {
-      if (const auto audited = audit_reading(*data_dir, "cli log cat", {records}); !audited)
+      if (const auto audited = audit_reading(server_, *data_dir, "cli log cat", {records}); !audited)
         return terminal.complain(audited.error());
     }
     JsonRows rows(terminal, output_);

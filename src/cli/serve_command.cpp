@@ -244,6 +244,7 @@ class House {
     if (!store) return forward_error(std::move(store));
     log_ = std::move(store->log);
     views_ = std::move(store->views);
+    audit_ = std::move(store->audit);
     shared_log_ = store->shared;
 
     const sync::SyncOptions options = sync_options(config_, std::move(index));
@@ -300,6 +301,7 @@ class House {
   Result<void> open_network(const sync::SyncOptions& options) {
     auto network = network::Network::open({.settings = config_.network,
                                            .views = *views_,
+                                           .audit = *audit_,
                                            .log = *log_,
                                            .clock = clock_,
                                            .metrics = metrics_,
@@ -326,6 +328,7 @@ class House {
 
   void open_api(const AccessKeys& keys, Ending& ending) {
     api::ApiContext context{.views = *views_,
+                            .audit_log = *audit_,
                             .log = *readable_log_,
                             .sync = *sync_,
                             .endpoints = *endpoints_,
@@ -419,6 +422,7 @@ class House {
   std::unique_ptr<store::EventLog> log_;
   store::PostgresLog* shared_log_ = nullptr;  // the log, where other instances share it
   std::unique_ptr<store::Views> views_;
+  std::unique_ptr<store::AuditLog> audit_;
   std::optional<runtime::Vault> documents_vault_;
   std::optional<runtime::Vault> tokens_vault_;
   std::unique_ptr<sync::ReadableLog> readable_log_;

@@ -1,4 +1,4 @@
-// What a data directory holds, and where: <data_dir>/{log/, views.db, master.key, admin.key, audit.key,
+// What a data directory holds, and where: <data_dir>/{log/, views.db, audit.db, master.key, admin.key, audit.key,
 // audit.checkpoints, deliveries.receipts, server.json, lock}.
 #pragma once
 

@@ -224,20 +224,16 @@ http::Response Connect::callback(const http::Request& request) {
   if (!state)
     return render(
         ask_for_a_new_link("Something is missing", "The network sent you back without what we need to know you by."));
-  std::optional<store::ConnectLink> link;
-  bool was_finished = false;
-  {
-    const auto transaction = world_.views.begin();
-    link = transaction->read().network().connect_link_of_state(digest_of_state(*state, cookie_of(request)));
-    if (link && link->state_expires_at <= world_.clock.now()) link.reset();
-    if (link && link->finished) was_finished = true;
-    if (link && !was_finished) {  // one use, whatever comes of it
-      link->finished = true;
-      transaction->network().save_connect_link(*link);
-      const auto begun = audit_row(*link, request, world_.clock.now(), "begun");
-      transaction->audit().append({&begun, 1});
-      if (auto committed = transaction->commit(); !committed) link.reset();
-    }
+  auto link = link_of_visit(*state, cookie_of(request));
+  bool was_finished = link && link->finished;
+  if (link && !was_finished) {
+    // Durable before anything comes of the consent; `begun` alone says that it led to nothing, or was interrupted.
+    if (!world_.audit.append(audit_row(*link, request, world_.clock.now(), "begun"))) link.reset();
+  }
+  if (link && !was_finished) {
+    const auto taken = finish_link(link->state);
+    if (!taken) link.reset();
+    was_finished = taken && !*taken;
   }
   if (was_finished)
     return render(ask_for_a_new_link(
@@ -284,6 +280,25 @@ http::Response Connect::callback(const http::Request& request) {
            "You can close this page."}});
 }
 
+// The link that this browser was sent away with, while it may come back.
+std::optional<store::ConnectLink> Connect::link_of_visit(const std::string& state, const std::string& cookie) const {
+  auto link = world_.views.snapshot()->network().connect_link_of_state(digest_of_state(state, cookie));
+  if (link && link->state_expires_at <= world_.clock.now()) link.reset();
+  return link;
+}
+
+// One use, whatever comes of it. False: it was used meanwhile.
+Result<bool> Connect::finish_link(const Sha256& state) {
+  const auto transaction = world_.views.begin();
+  auto link = transaction->read().network().connect_link_of_state(state);
+  if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
+  if (!link || link->finished) return false;
+  link->finished = true;
+  transaction->network().save_connect_link(*link);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  return true;
+}
+
 // The code becomes tokens, the tokens say who this is, and that makes the connection. The clinic.
 Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code,
                                       const http::Request& request) {
@@ -320,11 +335,13 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
     run.state = "waiting";
     run.started_at = now;
     transaction->network().add_run(run);
-    auto connected_row = audit_row(link, request, now, "200");
-    connected_row.objects.push_back("clinic=" + row.clinic.text());
-    transaction->audit().append({&connected_row, 1});
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   }
+  auto connected_row = audit_row(link, request, world_.clock.now(), "200");
+  connected_row.objects.push_back("clinic=" + row.clinic.text());
+  // It is connected, and on record as begun: whatever becomes of this row, saying that it failed would be wrong.
+  if (const auto recorded = world_.audit.append(connected_row); !recorded)
+    runtime::log::error("audit.failed", {{"code", recorded.error().code}});
   runtime::log::info("network.connected", {{"source", row.source.text()}, {"clinic", row.clinic.text()}});
   world_.wake_sync();
   world_.feed_changed();

@@ -46,6 +46,9 @@ class Connect {
   http::Response show_link(const std::string& token);
   http::Response use_link(const http::Request& request, const std::string& token);
   http::Response callback(const http::Request& request);
+  [[nodiscard]] std::optional<store::ConnectLink> link_of_visit(const std::string& state,
+                                                                const std::string& cookie) const;
+  Result<bool> finish_link(const Sha256& state);
   Result<std::string> conclude(const store::ConnectLink& link, const std::string& code, const http::Request& request);
 
   const World& world_;

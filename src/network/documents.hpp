@@ -13,6 +13,7 @@
 #include "network/api_client.hpp"
 #include "runtime/metrics.hpp"
 #include "runtime/threads.hpp"
+#include "store/audit.hpp"
 #include "sync/documents.hpp"
 
 namespace resultsync::network {
@@ -21,6 +22,7 @@ namespace resultsync::network {
 struct World {
   const Settings& settings;
   store::Views& views;
+  store::AuditLog& audit;
   store::EventLog& log;  // as it arrived
   const runtime::Clock& clock;
   runtime::Metrics& metrics;

@@ -15,6 +15,7 @@
 #include "orders/decode.hpp"
 #include "runtime/random.hpp"
 #include "store/memory/memory_log.hpp"
+#include "store/sqlite/sqlite_audit.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/apply.hpp"
 #include "tests/support/event_body.hpp"
@@ -124,6 +125,7 @@ class Beside {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<store::Views> views_ =
       std::move(*store::open_sqlite_views(folder_.string(), {.readers = 16, .on_failure = {}}));
+  std::unique_ptr<store::AuditLog> audit_ = std::move(*store::open_memory_audit());
   store::MemoryLog log_;
   runtime::SystemClock clock_;
   runtime::Metrics metrics_;
@@ -135,6 +137,7 @@ class Beside {
   std::unique_ptr<ApiClient> api_;
   World world_{.settings = settings_,
                .views = *views_,
+               .audit = *audit_,
                .log = log_,
                .clock = clock_,
                .metrics = metrics_,

@@ -35,7 +35,6 @@ struct ApiKeyRow {
   Timestamp created_at;
   std::optional<Timestamp> expires_at;
   std::optional<Timestamp> revoked_at;
-  std::optional<Timestamp> last_used_at;  // to the minute or so: it is not written at each use
   [[nodiscard]] Reach reach() const { return {limited ? number : 0}; }
 };
 
@@ -64,7 +63,6 @@ class AccessWrites {
   virtual void rotate_key(const std::string& id, const Sha256& secret, const Sha256& previous,
                           Timestamp previous_until) = 0;
   virtual void revoke_key(const std::string& id, Timestamp now) = 0;
-  virtual void set_last_used(const std::string& id, Timestamp at) = 0;
 
   virtual void save_idempotency(const IdempotencyRow& row) = 0;
   virtual void forget_idempotency(const std::string& caller, const Sha256& key) = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <unordered_set>
 
 #include "runtime/signing.hpp"
 
@@ -39,21 +40,22 @@ bool holds(const Stated& stated, const AuditHead& head, AuditReport& report) {
 
 }  // namespace
 
-Result<AuditReport> verify_audit(ViewsSnapshot& snapshot, std::span<const AuditCheckpoint> kept,
+Result<AuditReport> verify_audit(AuditSnapshot& snapshot, std::span<const AuditCheckpoint> kept,
                                  std::string_view public_key) {
   AuditReport report;
   Stated stated;
   for (const AuditCheckpoint& checkpoint : kept) add_stated(stated, report, checkpoint, public_key);
   for (std::int64_t after = 0;;) {
-    const auto own = snapshot.audit().checkpoints_after(after, kRowsAtOnce);
+    const auto own = snapshot.checkpoints_after(after, kRowsAtOnce);
     if (own.empty()) break;
     for (const AuditCheckpoint& checkpoint : own) add_stated(stated, report, checkpoint, public_key);
     after = own.back().seq;
   }
 
   AuditHead head;
+  std::unordered_set<std::string> begun;  // by request id; as many as are done at a time, and what was interrupted
   for (bool more = true; more;) {
-    const auto rows = snapshot.audit().after(head.seq, kRowsAtOnce);
+    const auto rows = snapshot.after(head.seq, kRowsAtOnce);
     more = !rows.empty();
     for (const AuditRow& row : rows) {
       if (row.seq != head.seq + 1) {
@@ -71,13 +73,19 @@ Result<AuditReport> verify_audit(ViewsSnapshot& snapshot, std::span<const AuditC
       }
       head = {row.seq, row.hash};
       ++report.rows;
+      if (row.outcome == "begun" && !row.request_id.empty()) {
+        begun.insert(row.request_id);
+      } else {
+        begun.erase(row.request_id);
+      }
       if (!holds(stated, head, report)) more = false;
       if (!more) break;
     }
   }
   report.head = head;
+  report.unfinished = static_cast<std::int64_t>(begun.size());
   if (report.sound()) {
-    const AuditHead said = snapshot.audit().head();
+    const AuditHead said = snapshot.head();
     if (said.seq != head.seq || (said.seq != 0 && said.hash != head.hash))
       report.faults.push_back(
           {head.seq + 1,

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "store/audit.hpp"
-#include "store/views.hpp"
 
 namespace resultsync::store {
 
@@ -22,13 +21,14 @@ struct AuditReport {
   std::int64_t rows = 0;
   std::int64_t checkpoints = 0;  // that were held against the chain
   AuditHead head;                // as recomputed
+  std::int64_t unfinished = 0;   // changes that were begun and have no end: interrupted, or still being done
   std::vector<AuditFault> faults;
   [[nodiscard]] bool sound() const { return faults.empty(); }
 };
 
 // `kept` are checkpoints from elsewhere. `public_key`, if it is not empty, is the only one that may have signed any.
 // Stops at the first broken row: nothing behind it can be known. Error: those of the store.
-Result<AuditReport> verify_audit(ViewsSnapshot& snapshot, std::span<const AuditCheckpoint> kept,
+Result<AuditReport> verify_audit(AuditSnapshot& snapshot, std::span<const AuditCheckpoint> kept,
                                  std::string_view public_key);
 
 }  // namespace resultsync::store

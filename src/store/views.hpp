@@ -22,7 +22,6 @@
 #include "orders/history.hpp"
 #include "orders/match.hpp"
 #include "store/access.hpp"
-#include "store/audit.hpp"
 #include "store/keys.hpp"
 #include "store/reach.hpp"
 #include "store/results.hpp"
@@ -214,7 +213,6 @@ class ViewsSnapshot {
                                     Reach reach) = 0;
 
   virtual AccessReads& access() = 0;
-  virtual AuditReads& audit() = 0;
   virtual DeliveryReads& deliveries() = 0;
   virtual ReaderReads& readers() = 0;
 
@@ -271,7 +269,6 @@ class ViewsTransaction {
   virtual void save_backfill(const Backfill& backfill) = 0;
 
   virtual AccessWrites& access() = 0;
-  virtual AuditWrites& audit() = 0;
   virtual DeliveryWrites& deliveries() = 0;
   virtual ReaderWrites& readers() = 0;
   virtual NetworkWrites& network() = 0;

@@ -118,7 +118,7 @@ class Serve(unittest.TestCase):
     def test_a_failed_sync_ends_it_with_74_and_nothing_is_acknowledged_after_it(self):
         house = House()
         self.addCleanup(house.remove)
-        house.start(under=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=30+"))
+        house.start(under=("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=60+"))
         answers = []
         for i in range(200):
             try:

@@ -79,6 +79,9 @@ class PostgresEndToEnd(unittest.TestCase):
         demo = self.run_command("demo", "--rate", "0", "--events", "150", "--data-dir", folder, store="embedded")
         self.assertEqual(demo.returncode, 0, demo.stdout)
         before = self.feed_of_anna(folder, "embedded")
+        chain = json.loads(self.run_command("audit", "verify", "-o", "json", "--data-dir", folder / "data", store="embedded").stdout)
+        self.assertTrue(chain["sound"])
+        self.assertGreater(chain["rows"], 1)
         move = ("migrate-store", "--from", f"sqlite:{folder / 'data'}", "--to", store, "--schema", schema)
         os.environ["RESULTSYNC_SERVER_STORE_SCHEMA"] = schema
         self.addCleanup(os.environ.pop, "RESULTSYNC_SERVER_STORE_SCHEMA")
@@ -95,9 +98,14 @@ class PostgresEndToEnd(unittest.TestCase):
         after = self.feed_of_anna(folder, store)
         self.assertGreater(len(before["items"]), 10)
         self.assertEqual(after, before)
-        for command in (("verify", "--rebuild"), ("log", "verify")):
+        for command in (("verify", "--rebuild"), ("log", "verify"), ("log", "cat", "--count", "1", "--body"), ("audit", "verify")):
             verified = self.run_command(*command, "--config", folder / "resultsync.toml")
             self.assertEqual(verified.returncode, 0, verified.stdout)
+        # The chain came along, checkpoints and all, and went on: with the feed that was read, and with the body that was shown here.
+        moved_chain = json.loads(self.run_command("audit", "verify", "-o", "json", "--config", folder / "resultsync.toml").stdout)
+        self.assertGreaterEqual(moved_chain["rows"], chain["rows"] + 2)
+        self.assertGreaterEqual(moved_chain["checkpoints"], chain["checkpoints"])
+        self.assertEqual(self.cluster.query("SELECT action FROM moved.audit ORDER BY seq DESC LIMIT 1"), "cli log cat")
         self.assertNotEqual(self.run_command(*move).returncode, 0, "what was moved is not moved again")
 
     def test_a_server_that_would_lose_commits_and_a_password_in_the_address_are_refused(self):

@@ -272,7 +272,7 @@ TEST_F(FhirFace, nobody_sees_what_is_another_clinics) {
 TEST_F(FhirFace, what_a_search_shows_is_on_record) {
   const auto on_record = [&](const std::string& what) {
     search(what);
-    auto objects = house_.views_->snapshot()->audit().before({}, 0, 1).front().objects;
+    auto objects = house_.audit_log_->snapshot()->before({}, 0, 1).front().objects;
     std::erase_if(objects, [](const std::string& name) { return !name.starts_with("orders/"); });
     std::ranges::sort(objects);
     return objects;

@@ -18,22 +18,36 @@ constexpr std::array kLogMigrations{kLogUp};
 struct Formats {
   std::int64_t views = 0;
   std::int64_t log = 0;
+  std::int64_t audit = 0;
+
+  [[nodiscard]] bool none_above(const Formats& other) const {
+    return views <= other.views && log <= other.log && audit <= other.audit;
+  }
+  bool operator==(const Formats&) const = default;
 };
 
+std::span<const sql::Migration> of_views() {
+  return sql::migrations(sql::Tables::kViews);
+}
+std::span<const sql::Migration> of_audit() {
+  return sql::migrations(sql::Tables::kAudit);
+}
+
 Formats newest() {
-  return {static_cast<std::int64_t>(sql::migrations().size()), static_cast<std::int64_t>(kLogMigrations.size())};
+  return {static_cast<std::int64_t>(of_views().size()), static_cast<std::int64_t>(kLogMigrations.size()),
+          static_cast<std::int64_t>(of_audit().size())};
 }
 
 Formats formats_of(Database& database) {
-  sql::Query query(database, "SELECT views, log FROM format");
-  return query.next() ? Formats{query.integer(0), query.integer(1)} : Formats{};
+  sql::Query query(database, "SELECT views, log, audit FROM format");
+  return query.next() ? Formats{query.integer(0), query.integer(1), query.integer(2)} : Formats{};
 }
 
 Result<void> refuse_newer(Formats formats) {
-  if (formats.views <= newest().views && formats.log <= newest().log) return {};
+  if (formats.none_above(newest())) return {};
   return fail("newer_format",
-              fmt::format("the database has format {}/{}, and this program knows formats up to {}/{}", formats.views,
-                          formats.log, newest().views, newest().log),
+              fmt::format("the database has format {}/{}/{}, and this program knows formats up to {}/{}/{}",
+                          formats.views, formats.log, formats.audit, newest().views, newest().log, newest().audit),
               "run the newer resultsync that wrote it, or restore a backup made before the upgrade");
 }
 
@@ -53,8 +67,11 @@ Result<bool> apply_next(Database& database, const std::string& schema) {
     database.execute(kLogMigrations[static_cast<std::size_t>(formats.log)]);
     database.execute("UPDATE format SET log = log + 1");
   } else if (formats.views < newest().views) {
-    database.execute(table_definitions(sql::migrations()[static_cast<std::size_t>(formats.views)].up));
+    database.execute(table_definitions(of_views()[static_cast<std::size_t>(formats.views)].up));
     database.execute("UPDATE format SET views = views + 1");
+  } else if (formats.audit < newest().audit) {
+    database.execute(table_definitions(of_audit()[static_cast<std::size_t>(formats.audit)].up));
+    database.execute("UPDATE format SET audit = audit + 1");
   } else {
     database.rollback();
     return false;
@@ -69,10 +86,13 @@ Result<void> migrate(Database& database, const std::string& schema) {
   database.begin(Database::Mode::kWrite);
   lock_migrations(database, schema);
   bool there = false;
+  bool knows_audit = false;
   {
-    sql::Query query(
-        database, "SELECT 1 FROM information_schema.tables WHERE table_schema = ?1 AND table_name = 'format'", schema);
-    there = query.next();
+    sql::Query query(database,
+                     "SELECT column_name::text FROM information_schema.columns WHERE table_schema = ?1 AND table_name "
+                     "= 'format'",
+                     schema);
+    for (; query.next(); there = true) knows_audit = knows_audit || query.text(0) == "audit";
   }
   if (!there) {
     database.execute(fmt::format("CREATE SCHEMA IF NOT EXISTS {}", schema));
@@ -81,6 +101,7 @@ Result<void> migrate(Database& database, const std::string& schema) {
         "NULL)");
     database.execute("INSERT INTO format VALUES (1, 0, 0)");
   }
+  if (!knows_audit) database.execute("ALTER TABLE format ADD COLUMN audit BIGINT NOT NULL DEFAULT 0");
   auto done = database.commit();
   while (done) {
     const auto applied = apply_next(database, schema);
@@ -95,17 +116,18 @@ Result<void> check_format(Database& database) {
   const Formats formats = formats_of(database);
   if (auto status = database.status(); !status) return status;
   if (auto known = refuse_newer(formats); !known) return known;
-  if (formats.views == newest().views && formats.log == newest().log) return {};
+  if (formats == newest()) return {};
   return fail("older_format", "the database has an older format than this program",
               "start a server of this version once: it migrates it");
 }
 
-Result<void> migrate_down(Database& database) {
+Result<void> migrate_down(Database& database, sql::Tables tables) {
   database.begin(Database::Mode::kWrite);
   const Formats formats = formats_of(database);
-  if (formats.views > 0) {
-    database.execute(table_definitions(sql::migrations()[static_cast<std::size_t>(formats.views - 1)].down));
-    database.execute("UPDATE format SET views = views - 1");
+  const bool of_audit_log = tables == sql::Tables::kAudit;
+  if (const auto last = of_audit_log ? formats.audit : formats.views; last > 0) {
+    database.execute(table_definitions(sql::migrations(tables)[static_cast<std::size_t>(last - 1)].down));
+    database.execute(of_audit_log ? "UPDATE format SET audit = audit - 1" : "UPDATE format SET views = views - 1");
   }
   auto done = database.commit();
   if (!done) database.rollback();

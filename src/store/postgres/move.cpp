@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -220,7 +221,7 @@ Result<MovedPart> move_log(Database& database, const std::vector<log::SegmentFil
   return part;
 }
 
-// The views
+// The tables
 // ---------------------------------------------------------------------------------------------------------------------
 
 struct Column {
@@ -326,8 +327,14 @@ class TableMove {
   std::string insert_;
 };
 
-std::vector<std::pair<std::string, std::vector<Column>>> tables_of(sqlite::Database& from) {
-  std::vector<std::pair<std::string, std::vector<Column>>> tables;
+using Table = std::pair<std::string, std::vector<Column>>;  // with its name
+struct SourceTable {
+  sqlite::Database* from;
+  Table table;
+};
+
+std::vector<Table> tables_of(sqlite::Database& from) {
+  std::vector<Table> tables;
   Query query(
       from,
       "SELECT m.name, c.name, c.type FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' "
@@ -355,6 +362,19 @@ Result<void> advance_identities(Database& to) {
   return to.status();
 }
 
+// A file of tables, of this program's format, which nobody writes to.
+Result<std::unique_ptr<sqlite::Database>> open_source(const std::string& data_dir, const char* file,
+                                                      sqlite::Tables tables) {
+  auto opened =
+      sqlite::Database::open((std::filesystem::path(data_dir) / file).string(), sqlite::Database::Access::kReadOnly);
+  if (!opened) {
+    if (opened.error().code == "not_found") opened.error().cause += "\nstart the server once on this directory";
+    return opened;
+  }
+  if (auto known = sqlite::check_format(**opened, tables); !known) return forward_error(std::move(known));
+  return opened;
+}
+
 }  // namespace
 
 Result<MoveReport> move_embedded(const std::string& data_dir, const runtime::MasterKey& master,
@@ -362,10 +382,20 @@ Result<MoveReport> move_embedded(const std::string& data_dir, const runtime::Mas
   const auto segments = log::survey_directory(log::log_directory(data_dir));
   if (!segments) return std::unexpected(segments.error());
   if (segments->empty()) return fail("not_found", fmt::format("{} holds no event log", data_dir));
-  auto from = sqlite::Database::open((std::filesystem::path(data_dir) / "views.db").string(),
-                                     sqlite::Database::Access::kReadOnly);
-  if (!from) return forward_error(std::move(from));
-  if (auto known = sqlite::check_format(**from); !known) return forward_error(std::move(known));
+  auto views = open_source(data_dir, "views.db", sqlite::Tables::kViews);
+  if (!views) return forward_error(std::move(views));
+  auto audit = open_source(data_dir, "audit.db", sqlite::Tables::kAudit);
+  if (!audit) return forward_error(std::move(audit));
+  std::vector<SourceTable> tables;
+  for (auto& table : tables_of(**views)) tables.push_back({views->get(), std::move(table)});
+  for (auto& table : tables_of(**audit)) {
+    if (std::ranges::find(tables, table.first, [](const SourceTable& known) { return known.table.first; }) !=
+        tables.end()) {
+      return fail("older_format", "views.db still holds the audit log",
+                  "start the server once on this directory: it moves it into a file of its own");
+    }
+    tables.push_back({audit->get(), std::move(table)});
+  }
   auto opened = Database::open(to);
   if (!opened) return forward_error(std::move(opened));
   Database& database = **opened;
@@ -381,12 +411,14 @@ Result<MoveReport> move_embedded(const std::string& data_dir, const runtime::Mas
   if (!log_part) return forward_error(std::move(log_part));
   report.parts.push_back(std::move(*log_part));
   std::deque<TableMove> moves;  // all of them to the end: the addresses of their statements are names
-  for (auto& [name, columns] : tables_of(**from)) {
-    auto part = moves.emplace_back(**from, database, name, columns).run(progress);
+  for (auto& [from, table] : tables) {
+    auto part = moves.emplace_back(*from, database, table.first, table.second).run(progress);
     if (!part) return forward_error(std::move(part));
     report.parts.push_back(std::move(*part));
   }
-  if (auto status = (*from)->status(); !status) return forward_error(std::move(status));
+  for (const auto* from : {views->get(), audit->get()}) {
+    if (auto status = from->status(); !status) return forward_error(std::move(status));
+  }
   if (auto advanced = advance_identities(database); !advanced) return forward_error(std::move(advanced));
   Query(database, "DELETE FROM log_meta WHERE name = 'moving'").run();
   if (auto status = database.status(); !status) return forward_error(std::move(status));

@@ -3,9 +3,8 @@
 namespace resultsync::store::sql {
 namespace {
 
-#define KEY_COLUMNS                                                                                                   \
-  "key_number, key_id, name, scopes, limited, secret, previous, previous_until, created_at, expires_at, revoked_at, " \
-  "last_used_at"
+#define KEY_COLUMNS \
+  "key_number, key_id, name, scopes, limited, secret, previous, previous_until, created_at, expires_at, revoked_at"
 
 std::optional<Timestamp> time_at(const Query& query, int column) {
   if (query.is_null(column)) return std::nullopt;
@@ -46,7 +45,6 @@ ApiKeyRow key_row(const Query& query) {
   key.created_at = Timestamp{query.integer(8)};
   key.expires_at = time_at(query, 9);
   key.revoked_at = time_at(query, 10);
-  key.last_used_at = time_at(query, 11);
   return key;
 }
 
@@ -125,13 +123,6 @@ void SqlAccessWrites::rotate_key(const std::string& id, const Sha256& secret, co
 
 void SqlAccessWrites::revoke_key(const std::string& id, Timestamp now) {
   Query(database_, "UPDATE api_keys SET revoked_at = ?2 WHERE key_id = ?1 AND revoked_at IS NULL", id, now.microseconds)
-      .run();
-}
-
-void SqlAccessWrites::set_last_used(const std::string& id, Timestamp at) {
-  Query(database_,
-        "UPDATE api_keys SET last_used_at = ?2 WHERE key_id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)", id,
-        at.microseconds)
       .run();
 }
 

@@ -25,7 +25,6 @@ class SqlAccessWrites final : public AccessWrites {
   void rotate_key(const std::string& id, const Sha256& secret, const Sha256& previous,
                   Timestamp previous_until) override;
   void revoke_key(const std::string& id, Timestamp now) override;
-  void set_last_used(const std::string& id, Timestamp at) override;
   void save_idempotency(const IdempotencyRow& row) override;
   void forget_idempotency(const std::string& caller, const Sha256& key) override;
   void forget_idempotency_before(Timestamp time) override;

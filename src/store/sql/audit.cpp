@@ -50,17 +50,17 @@ AuditCheckpoint checkpoint_row(const Query& query) {
 
 }  // namespace
 
-AuditHead SqlAuditReads::head() {
+AuditHead SqlAuditSnapshot::head() {
   Query query(database_, "SELECT seq, hash FROM audit_head");
   return query.next() ? AuditHead{query.integer(0), query.digest(1)} : AuditHead{};
 }
 
-std::vector<AuditRow> SqlAuditReads::after(std::int64_t seq, std::size_t limit) {
+std::vector<AuditRow> SqlAuditSnapshot::after(std::int64_t seq, std::size_t limit) {
   Query query(database_, "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2", seq, limit);
   return audit_rows(query);
 }
 
-std::vector<AuditRow> SqlAuditReads::before(const AuditFilter& filter, std::int64_t before, std::size_t limit) {
+std::vector<AuditRow> SqlAuditSnapshot::before(const AuditFilter& filter, std::int64_t before, std::size_t limit) {
   const std::int64_t below = before == 0 ? std::numeric_limits<std::int64_t>::max() : before;
   const std::int64_t since = filter.since ? filter.since->microseconds : std::numeric_limits<std::int64_t>::min();
   if (!filter.actor.empty()) {
@@ -75,7 +75,7 @@ std::vector<AuditRow> SqlAuditReads::before(const AuditFilter& filter, std::int6
   return audit_rows(query);
 }
 
-std::vector<AuditCheckpoint> SqlAuditReads::checkpoints_after(std::int64_t seq, std::size_t limit) {
+std::vector<AuditCheckpoint> SqlAuditSnapshot::checkpoints_after(std::int64_t seq, std::size_t limit) {
   std::vector<AuditCheckpoint> checkpoints;
   Query query(database_, "SELECT " CHECKPOINT_COLUMNS " FROM audit_checkpoints WHERE seq > ?1 ORDER BY seq LIMIT ?2",
               seq, limit);
@@ -83,19 +83,25 @@ std::vector<AuditCheckpoint> SqlAuditReads::checkpoints_after(std::int64_t seq, 
   return checkpoints;
 }
 
-std::optional<AuditCheckpoint> SqlAuditReads::last_checkpoint() {
+std::optional<AuditCheckpoint> SqlAuditSnapshot::last_checkpoint() {
   Query query(database_, "SELECT " CHECKPOINT_COLUMNS " FROM audit_checkpoints ORDER BY seq DESC LIMIT 1");
   if (!query.next()) return std::nullopt;
   return checkpoint_row(query);
 }
 
-void SqlAuditWrites::append(std::span<const AuditRow> rows) {
+std::optional<Timestamp> SqlAuditSnapshot::last_of(const std::string& actor) {
+  Query query(database_, "SELECT at FROM audit WHERE actor = ?1 ORDER BY seq DESC LIMIT 1", actor);
+  if (!query.next()) return std::nullopt;
+  return Timestamp{query.integer(0)};
+}
+
+void append_audit_rows(Database& database, std::span<const AuditRow> rows) {
   if (rows.empty()) return;
   AuditHead head;
   const Sha256 before_the_first;
   {
     // Taken by a write, so that no other transaction can read the same end and append beside this one.
-    Query query(database_,
+    Query query(database,
                 "INSERT INTO audit_head VALUES (1, ?1, ?2) ON CONFLICT (only_row) DO UPDATE SET seq = audit_head.seq + "
                 "?1 RETURNING seq, hash",
                 rows.size(), before_the_first);
@@ -105,16 +111,16 @@ void SqlAuditWrites::append(std::span<const AuditRow> rows) {
   for (AuditRow row : rows) {
     row.seq = ++head.seq;
     head.hash = chained(head.hash, row);
-    Query(database_, "INSERT INTO audit (" AUDIT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", row.seq,
+    Query(database, "INSERT INTO audit (" AUDIT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", row.seq,
           row.at.microseconds, row.actor, row.action, lines_of(row.objects), row.purpose, row.peer, row.outcome,
           row.request_id, head.hash)
         .run();
   }
-  Query(database_, "UPDATE audit_head SET hash = ?1", head.hash).run();
+  Query(database, "UPDATE audit_head SET hash = ?1", head.hash).run();
 }
 
-void SqlAuditWrites::add_checkpoint(const AuditCheckpoint& checkpoint) {
-  Query(database_,
+void add_audit_checkpoint(Database& database, const AuditCheckpoint& checkpoint) {
+  Query(database,
         "INSERT INTO audit_checkpoints (" CHECKPOINT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
         checkpoint.seq, checkpoint.at.microseconds, checkpoint.hash, Blob{checkpoint.public_key},
         Blob{checkpoint.signature})

@@ -1,4 +1,4 @@
-// The queries of audit.hpp on one connection.
+// The statements of audit.hpp on one connection.
 #pragma once
 
 #include "store/audit.hpp"
@@ -6,27 +6,23 @@
 
 namespace resultsync::store::sql {
 
-class SqlAuditReads final : public AuditReads {
+class SqlAuditSnapshot : public AuditSnapshot {
  public:
-  explicit SqlAuditReads(Database& database) : database_(database) {}
+  explicit SqlAuditSnapshot(Database& database) : database_(database) {}
+  [[nodiscard]] Result<void> status() const override { return database_.status(); }
   AuditHead head() override;
   std::vector<AuditRow> after(std::int64_t seq, std::size_t limit) override;
   std::vector<AuditRow> before(const AuditFilter& filter, std::int64_t before, std::size_t limit) override;
   std::vector<AuditCheckpoint> checkpoints_after(std::int64_t seq, std::size_t limit) override;
   std::optional<AuditCheckpoint> last_checkpoint() override;
+  std::optional<Timestamp> last_of(const std::string& actor) override;
 
  private:
   Database& database_;
 };
 
-class SqlAuditWrites final : public AuditWrites {
- public:
-  explicit SqlAuditWrites(Database& database) : database_(database) {}
-  void append(std::span<const AuditRow> rows) override;
-  void add_checkpoint(const AuditCheckpoint& checkpoint) override;
-
- private:
-  Database& database_;
-};
+// In the caller's transaction, which is the only one that appends until it ends: others wait for the chain's end.
+void append_audit_rows(Database& database, std::span<const AuditRow> rows);
+void add_audit_checkpoint(Database& database, const AuditCheckpoint& checkpoint);
 
 }  // namespace resultsync::store::sql

@@ -49,15 +49,25 @@ constexpr char kNetworkDown[] = {
 #embed "../sqlite/migrations/0007_network.down.sql"
     , 0};
 
-constexpr std::array kMigrations{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
-                                 Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
-                                 Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-                                 Migration{kNetworkUp, kNetworkDown}};
+constexpr char kAuditUp[] = {
+#embed "../sqlite/migrations/audit_0001.up.sql"
+    , 0};
+constexpr char kAuditDown[] = {
+#embed "../sqlite/migrations/audit_0001.down.sql"
+    , 0};
+
+constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
+                            Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
+                            Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+                            Migration{kNetworkUp, kNetworkDown}};
+
+constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 
 }  // namespace
 
-std::span<const Migration> migrations() {
-  return kMigrations;
+std::span<const Migration> migrations(Tables tables) {
+  if (tables == Tables::kAudit) return kAudit;
+  return kViews;
 }
 
 }  // namespace resultsync::store::sql

@@ -1,4 +1,4 @@
-// The definitions of the views' tables, as they stand in sqlite/migrations/: each a number, a way there and a way back.
+// The definitions of the tables, as they stand in sqlite/migrations/: each a number, a way there and a way back.
 // PostgreSQL's are derived from the same files (postgres/dialect.hpp), so that the two cannot drift apart.
 #pragma once
 
@@ -11,7 +11,10 @@ struct Migration {
   const char* down;
 };
 
+// Two sets of tables, each with numbers of its own: in SQLite they are two files.
+enum class Tables { kViews, kAudit };
+
 // Migration N stands at N - 1.
-std::span<const Migration> migrations();
+std::span<const Migration> migrations(Tables tables);
 
 }  // namespace resultsync::store::sql

@@ -5,7 +5,6 @@
 #include <unordered_set>
 
 #include "store/sql/access.hpp"
-#include "store/sql/audit.hpp"
 #include "store/sql/database.hpp"
 #include "store/sql/deliveries.hpp"
 #include "store/sql/network.hpp"
@@ -56,7 +55,6 @@ class Session : public ViewsSnapshot {
   std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) override;
 
   AccessReads& access() override { return access_; }
-  AuditReads& audit() override { return audit_; }
   DeliveryReads& deliveries() override { return deliveries_; }
   ReaderReads& readers() override { return readers_; }
 
@@ -77,7 +75,6 @@ class Session : public ViewsSnapshot {
   void fill_connections(PractitionerRow& practitioner, Reach reach);
 
   SqlAccessReads access_{database_};
-  SqlAuditReads audit_{database_};
   SqlDeliveryReads deliveries_{database_};
   SqlReaderReads readers_{database_};
 
@@ -122,7 +119,6 @@ class WriterSession : public ViewsTransaction {
   void copy_facts(ViewsSnapshot& from) override;
 
   AccessWrites& access() override { return access_; }
-  AuditWrites& audit() override { return audit_; }
   DeliveryWrites& deliveries() override { return deliveries_; }
   ReaderWrites& readers() override { return readers_; }
 
@@ -136,7 +132,6 @@ class WriterSession : public ViewsTransaction {
  private:
   Session session_;
   SqlAccessWrites access_{database_};
-  SqlAuditWrites audit_{database_};
   SqlDeliveryWrites deliveries_{database_};
   SqlReaderWrites readers_{database_};
   SqlNetworkWrites network_{database_};

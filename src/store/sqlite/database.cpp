@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 namespace resultsync::store::sqlite {
 namespace {
 
@@ -23,9 +25,9 @@ std::string_view code_of(int extended) {
   }
 }
 
-Error error_of(sqlite3* handle) {
+Error error_of(sqlite3* handle, const std::string& name) {
   const int code = sqlite3_extended_errcode(handle);
-  return Error{code_of(code), "the views could not be read or written",
+  return Error{code_of(code), name + " could not be read or written",
                fmt::format("SQLite {}: {}", code, sqlite3_errmsg(handle))};
 }
 
@@ -35,9 +37,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
   sqlite3* handle = nullptr;
   const int flags = access == Access::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);
-  std::unique_ptr<Database> database(new Database(handle));
+  std::unique_ptr<Database> database(new Database(handle, std::filesystem::path(path).filename().string()));
   if (code != SQLITE_OK) {
-    Error error = error_of(handle);
+    Error error = error_of(handle, path);
     error.message = "cannot open " + path;
     return std::unexpected(std::move(error));
   }
@@ -109,7 +111,7 @@ void Database::execute(const std::string& sql) {
 }
 
 void Database::remember_error() {
-  remember(error_of(handle_));
+  remember(error_of(handle_, name_));
 }
 
 sql::Statement* Database::prepared(const char* sql) {

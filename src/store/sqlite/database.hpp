@@ -24,10 +24,11 @@ class Database final : public sql::Database {
 
  private:
   class Prepared;
-  explicit Database(sqlite3* handle) : handle_(handle) {}
+  Database(sqlite3* handle, std::string name) : handle_(handle), name_(std::move(name)) {}
   void remember_error();  // of the connection's last call
 
   sqlite3* handle_;
+  const std::string name_;  // of the file, for errors
   std::unordered_map<const char*, std::unique_ptr<sql::Statement>> statements_;
 };
 

@@ -205,7 +205,8 @@ Result<std::unique_ptr<Views>> open_sqlite_views(const std::string& directory, S
   if (!opened) return forward_error(std::move(opened));
   Database& database = **opened;
   configure_writer(database);
-  if (auto migrated = sqlite::migrate(database); !migrated) return forward_error(std::move(migrated));
+  if (auto migrated = sqlite::migrate(database, sqlite::Tables::kViews); !migrated)
+    return forward_error(std::move(migrated));
   give_names(database);
   if (auto settled = settle(database, directory); !settled) return forward_error(std::move(settled));
   return std::make_unique<SqliteViews>(std::move(*opened), path, std::move(options));
@@ -215,26 +216,16 @@ Result<std::unique_ptr<Views>> open_sqlite_views_read_only(const std::string& di
   const std::string path = database_path(directory);
   auto probe = Database::open(path, Database::Access::kReadOnly);
   if (!probe) return forward_error(std::move(probe));
-  if (auto known = sqlite::check_format(**probe); !known) return forward_error(std::move(known));
+  if (auto known = sqlite::check_format(**probe, sqlite::Tables::kViews); !known)
+    return forward_error(std::move(known));
   return std::make_unique<SqliteViews>(nullptr, path, SqliteOptions{});
-}
-
-Result<std::unique_ptr<Views>> open_sqlite_views_beside(const std::string& directory) {
-  const std::string path = database_path(directory);
-  // Read-only first, so that a path without views is told and not created.
-  auto probe = Database::open(path, Database::Access::kReadOnly);
-  if (!probe) return forward_error(std::move(probe));
-  if (auto known = sqlite::check_format(**probe); !known) return forward_error(std::move(known));
-  auto opened = Database::open(path, Database::Access::kReadWrite);
-  if (!opened) return forward_error(std::move(opened));
-  (*opened)->execute("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF");
-  return std::make_unique<SqliteViews>(std::move(*opened), path, SqliteOptions{});
 }
 
 Result<std::unique_ptr<Views>> open_memory_views() {
   auto opened = Database::open(":memory:", Database::Access::kReadWrite);
   if (!opened) return forward_error(std::move(opened));
-  if (auto migrated = sqlite::migrate(**opened); !migrated) return forward_error(std::move(migrated));
+  if (auto migrated = sqlite::migrate(**opened, sqlite::Tables::kViews); !migrated)
+    return forward_error(std::move(migrated));
   give_names(**opened);
   return std::make_unique<SqliteViews>(std::move(*opened), "", SqliteOptions{});
 }

@@ -23,10 +23,6 @@ Result<std::unique_ptr<Views>> open_sqlite_views(const std::string& directory, S
 // Read-only, beside a running server or without one: begin() must not be called.
 Result<std::unique_ptr<Views>> open_sqlite_views_read_only(const std::string& directory);
 
-// For one short transaction beside the server that runs, or without one: neither migrates nor settles anything. Errors:
-// `older_format`, `newer_format` and those above.
-Result<std::unique_ptr<Views>> open_sqlite_views_beside(const std::string& directory);
-
 // In memory: a model for tests and simulation. One reader.
 Result<std::unique_ptr<Views>> open_memory_views();
 

@@ -1,5 +1,2 @@
-DROP TABLE audit_checkpoints;
-DROP TABLE audit_head;
-DROP TABLE audit;
 DROP TABLE idempotency;
 DROP TABLE api_keys;

@@ -1,4 +1,4 @@
--- API keys and the audit log: durable facts.
+-- API keys and what their writes were answered: durable facts.
 
 -- An API key. Its number is the `reach` of reach_practitioners and reach_clinics where it is limited. Of the key itself only
 -- digests are kept; during a rotation the one before is good until `previous_until`.
@@ -13,8 +13,7 @@ CREATE TABLE api_keys (
   previous_until INTEGER,
   created_at     INTEGER NOT NULL,
   expires_at     INTEGER,
-  revoked_at     INTEGER,
-  last_used_at   INTEGER
+  revoked_at     INTEGER
 ) STRICT;
 
 -- Writes that carried an Idempotency-Key, for 24 hours. `caller` and `key` are found by digest only, and `answer` is sealed under a key
@@ -29,29 +28,3 @@ CREATE TABLE idempotency (
   PRIMARY KEY (caller, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_by_time ON idempotency (started_at);
-
--- One row for each read, change or export (P5), each with the digest of itself and all before it. No health data: ids only.
-CREATE TABLE audit (
-  seq        INTEGER PRIMARY KEY,
-  at         INTEGER NOT NULL,
-  actor      TEXT    NOT NULL,
-  action     TEXT    NOT NULL,
-  objects    TEXT    NOT NULL,
-  purpose    TEXT    NOT NULL,
-  peer       TEXT    NOT NULL,
-  outcome    TEXT    NOT NULL,
-  request_id TEXT    NOT NULL,
-  hash       BLOB    NOT NULL
-) STRICT;
--- /v1/audit?actor=
-CREATE INDEX audit_by_actor ON audit (actor, seq);
--- The end of the chain; whoever appends holds this row.
-CREATE TABLE audit_head (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
--- Signed statements of how far the chain had come.
-CREATE TABLE audit_checkpoints (
-  seq        INTEGER PRIMARY KEY,
-  at         INTEGER NOT NULL,
-  hash       BLOB    NOT NULL,
-  public_key BLOB    NOT NULL,
-  signature  BLOB    NOT NULL
-) STRICT;
