@@ -131,8 +131,11 @@ bool step_while_others_always_wait(Pipeline& pipeline) {
       while (!over && held->others_waiting() < 2) std::this_thread::yield();
     }
   };
+  auto held = pipeline.views().begin();
   std::jthread one(take_turns);
   std::jthread another(take_turns);
+  while (held->others_waiting() < 2) std::this_thread::yield();
+  held.reset();
   const bool did_something = *pipeline.sync().step();
   over = true;
   return did_something;
