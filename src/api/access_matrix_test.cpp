@@ -98,6 +98,21 @@ std::vector<RouteObjects> route_objects() {
       {"GET /v1/results/{ordered_test}/versions/{version}",
        {"/v1/results/ordts_1/versions/1"},
        {{"/v1/results/ordts_2/versions/1"}}},
+      {"POST /v1/results/{ordered_test}/versions/{version}/reviews",
+       {"/v1/results/ordts_1/versions/1/reviews", R"({"practitioner":"anna"})"},
+       {{"/v1/results/ordts_2/versions/1/reviews", R"({"practitioner":"ben"})"},
+        {"/v1/results/ordts_2/versions/1/reviews", R"({"practitioner":"anna"})"},
+        {"/v1/results/ordts_1/versions/1/reviews", R"({"practitioner":"ben"})"}}},
+      {"GET /v1/results/{ordered_test}/reviews",
+       {"/v1/results/ordts_1/reviews"},
+       {{"/v1/results/ordts_2/reviews"}, {"/v1/results/ordts_3/reviews"}}},
+      // Nothing is critical here: only who sees the result is told so.
+      {"POST /v1/results/{ordered_test}/versions/{version}/acknowledge",
+       {"/v1/results/ordts_1/versions/1/acknowledge", R"({"practitioner":"anna"})"},
+       {{"/v1/results/ordts_2/versions/1/acknowledge", R"({"practitioner":"ben"})"},
+        {"/v1/results/ordts_1/versions/1/acknowledge", R"({"practitioner":"ben"})"}},
+       "not_critical"},
+      {"GET /v1/critical", {"/v1/critical"}, {{"/v1/critical?practitioner=ben"}}},
       {"GET /v1/patients/{id}/observations",
        {"/v1/patients/pat_1/observations"},
        {{"/v1/patients/pat_2/observations"}}},
@@ -258,7 +273,8 @@ TEST(AccessMatrix, a_key_may_do_what_its_scope_says_and_nothing_else) {
   for (const Route& route : routes()) {
     const RouteObjects* objects = objects_of(all, route);
     if (objects == nullptr || route.scope == Scope::kOpen) continue;
-    for (const std::string scope : {"read_results", "read_events", "manage_endpoints", "manage_connections", "admin"}) {
+    for (const std::string scope :
+         {"read_results", "review_results", "read_events", "manage_endpoints", "manage_connections", "admin"}) {
       SCOPED_TRACE(name_of(route) + " with " + scope);
       const AccessWorld& world = worlds.for_route(route);
       const bool may = scope == "admin" || scope == name_of(route.scope);
@@ -314,7 +330,8 @@ TEST(AccessMatrix, a_limited_key_sees_its_own_and_404_for_what_is_anothers) {
       const auto answer = ask(world, route, objects->own, world.bearer(key), world.bearer("0000000000a1"));
       for (const char* annas : {"cli_1", "ord_1", "evt_1", "pat_1", "pra_1"})
         EXPECT_EQ(answer.body.find(annas), std::string::npos) << annas << " in " << answer.body;
-      if (!objects->foreign.empty() && objects->own.target != "/v1/orders" && objects->own.target != "/v1/results")
+      if (!objects->foreign.empty() && objects->own.target != "/v1/orders" && objects->own.target != "/v1/results" &&
+          objects->own.target != "/v1/critical")
         EXPECT_EQ(answer.status, 404);
     }
   }

@@ -37,7 +37,8 @@ class AccessWorld {
                      .practitioner = "pra_" + number,
                      .patient = "pat_" + number});
     }
-    const std::vector<std::string> all{"read_results", "read_events", "manage_endpoints", "manage_connections"};
+    const std::vector<std::string> all{"read_results", "review_results", "read_events", "manage_endpoints",
+                                       "manage_connections"};
     std::vector<KeyToMake> keys{
         {kSpareKey, {"read_results"}},
         {"0000000000ee", all, {}, true},

@@ -193,9 +193,11 @@ class Api::Core {
         streams_(
             context_, [this](std::move_only_function<void()> task) { return workers_.submit(std::move(task)); },
             [this](const auto& ids) { return positions_of(ids); }),
+        notes_(runtime::MasterKey(context_.master_key), "reviews"),
         service_{context_,
                  context_.clock.monotonic(),
                  streams_,
+                 notes_,
                  [this] { return waiters_.generation(); },
                  [this] { keys_changed(); },
                  [this](const Call& call, StreamQuestion& question) { watch_stream(call, question); },
@@ -278,6 +280,7 @@ class Api::Core {
 
   const ApiContext context_;
   Streams streams_;
+  const runtime::Vault notes_;
   Service service_;
   std::map<const Route*, RouteMetrics> metrics_;  // not changed after the constructor
   RouteMetrics unrouted_;

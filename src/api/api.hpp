@@ -62,6 +62,7 @@ struct ApiContext {
   SourceId default_source = {};   // where a request names none; empty: the only one, if there is only one
   std::string version;
   std::function<void()> items_issued = {};  // what was connected or matched may have issued items; must not block
+  std::function<void()> reviewed = {};      // signatures or acknowledgements came; must not block
   std::function<std::vector<ReadinessCheck>()> readiness = {};  // runs on an event loop: must not block
 
   unsigned workers = 4;                                // threads for what reads the store

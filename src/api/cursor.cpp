@@ -194,6 +194,21 @@ std::optional<store::FeedPlace> parse_unacknowledged_cursor(std::string_view tex
   return store::FeedPlace{store::PractitionerKey{*practitioner}, *position};
 }
 
+std::string format_signature_cursor(store::SignatureKey key) {
+  return "p1.g." + std::to_string(key.value);
+}
+std::optional<store::SignatureKey> parse_signature_cursor(std::string_view text) {
+  const auto number = parse_sequence(text, 'g');
+  return number ? std::optional(store::SignatureKey{static_cast<std::int64_t>(number->value)}) : std::nullopt;
+}
+std::string format_critical_cursor(store::CriticalKey key) {
+  return "p1.c." + std::to_string(key.value);
+}
+std::optional<store::CriticalKey> parse_critical_cursor(std::string_view text) {
+  const auto number = parse_sequence(text, 'c');
+  return number ? std::optional(store::CriticalKey{static_cast<std::int64_t>(number->value)}) : std::nullopt;
+}
+
 std::string format_practitioner_cursor(const AppPractitionerId& id) {
   return "p1.p." + encode_base64url(id.text());
 }

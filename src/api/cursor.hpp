@@ -13,6 +13,7 @@
 #include "base/ids.hpp"
 #include "base/sequence.hpp"
 #include "store/readers.hpp"
+#include "store/reviews.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::api {
@@ -68,6 +69,10 @@ std::string format_result_cursor(const store::ResultPlace& place);
 std::optional<store::ResultPlace> parse_result_cursor(std::string_view text);
 std::string format_unacknowledged_cursor(const store::FeedPlace& place);
 std::optional<store::FeedPlace> parse_unacknowledged_cursor(std::string_view text);
+std::string format_signature_cursor(store::SignatureKey key);
+std::optional<store::SignatureKey> parse_signature_cursor(std::string_view text);
+std::string format_critical_cursor(store::CriticalKey key);
+std::optional<store::CriticalKey> parse_critical_cursor(std::string_view text);
 std::string format_practitioner_cursor(const AppPractitionerId& id);
 std::optional<AppPractitionerId> parse_practitioner_cursor(std::string_view text);
 

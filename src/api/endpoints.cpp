@@ -99,6 +99,11 @@ Reply endpoint_reply(Service& service, const Result<store::EndpointRow>& row) {
 bool is_type(std::string_view type) {
   constexpr std::array kTypes{"result",
                               "order",
+                              "critical.*",
+                              "critical.opened",
+                              "critical.escalated",
+                              "critical.acknowledged",
+                              "critical.closed",
                               "endpoint.*",
                               "endpoint.failing",
                               "endpoint.recovered",
@@ -123,7 +128,8 @@ EndpointChange read_change(Fields& fields) {
   change.statuses = fields.list("statuses", 16);
   if (change.types && !std::ranges::all_of(*change.types, is_type))
     fields.wrong("types",
-                 "each must be one of: result, order, endpoint.*, endpoint.failing, endpoint.recovered, "
+                 "each must be one of: result, order, critical.*, critical.opened, critical.escalated, "
+                 "critical.acknowledged, critical.closed, endpoint.*, endpoint.failing, endpoint.recovered, "
                  "endpoint.disabled, endpoint.dead_letter");
   if (change.statuses && !std::ranges::all_of(*change.statuses, is_status))
     fields.wrong("statuses",

@@ -83,6 +83,24 @@ std::optional<std::string> Fields::required_text(std::string_view name, std::siz
   return text(name, bytes_max);
 }
 
+std::optional<std::string> Fields::prose(std::string_view name, std::size_t bytes_max) {
+  const auto found = value(name);
+  if (!found) return std::nullopt;
+  const auto is_blank = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+  const auto is_control = [&](char c) { return (static_cast<unsigned char>(c) < 0x20 && !is_blank(c)) || c == 0x7F; };
+  std::string_view text;
+  if (found->get_string().get(text) != simdjson::SUCCESS) {
+    wrong(name, "must be text");
+  } else if (text.size() > bytes_max) {
+    wrong(name, fmt::format("must not be longer than {} bytes of UTF-8", bytes_max));
+  } else if (std::ranges::any_of(text, is_control)) {
+    wrong(name, "must not hold control characters other than tabs and line ends");
+  } else if (!std::ranges::all_of(text, is_blank)) {
+    return std::string(text);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::vector<std::string>> Fields::list(std::string_view name, std::size_t items_max) {
   const auto found = value(name);
   if (!found) return std::nullopt;

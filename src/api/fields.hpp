@@ -32,6 +32,8 @@ class Fields {
   // Each gives nothing if the member is absent, null, or cannot be taken (then problem() says why).
   std::optional<std::string> text(std::string_view name, std::size_t bytes_max = 255);
   std::optional<std::string> required_text(std::string_view name, std::size_t bytes_max = 255);
+  // Text of a person, on any number of lines; all blank counts as absent.
+  std::optional<std::string> prose(std::string_view name, std::size_t bytes_max);
   std::optional<std::vector<std::string>> list(std::string_view name, std::size_t items_max = 1'000);
   std::optional<bool> boolean(std::string_view name);
   std::optional<std::int64_t> whole_number(std::string_view name, std::int64_t least, std::int64_t most);

@@ -7,6 +7,7 @@
 #include "api/bodies.hpp"
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"
+#include "api/reviews.hpp"
 #include "api/service.hpp"
 #include "api/told.hpp"
 #include "orders/decode.hpp"
@@ -45,7 +46,8 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
 }
 
 void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events,
-                 const std::vector<store::ToldMissing>& told_missing, Bodies& bodies) {
+                 const std::vector<store::ToldMissing>& told_missing, const std::map<OrderedTestId, Judged>& said,
+                 Bodies& bodies) {
   json.key("tests").begin_array();
   for (const orders::TestHistory& test : history.tests) {
     if (test.points.empty()) continue;  // known by its versions only: its events are still being read
@@ -60,6 +62,7 @@ void write_tests(JsonWriter& json, const orders::OrderHistory& history, const Ev
     json.key("result").begin_object();
     write_reading(json, test.id, *body, orders::contents_before(test, test.points.back().record, kEverything), bodies);
     json.end_object();
+    if (const auto one = said.find(test.id); one != said.end()) write_judged(json, one->second);
     write_versions(json, test, events);
     json.end_object();
   }
@@ -92,6 +95,19 @@ EventsOfRecords load_events(store::ViewsSnapshot& snapshot, const orders::OrderH
     for (const auto& version : test.versions) load(version.record);
   }
   return events;
+}
+
+// What practitioners said of each of the order's results.
+std::map<OrderedTestId, Judged> load_judged(store::ViewsSnapshot& snapshot, const store::OrderRow& order,
+                                            store::Reach reach) {
+  store::ResultFilter filter;
+  filter.sight.reach = reach;
+  filter.source = order.source;
+  filter.order = order.id;
+  std::map<OrderedTestId, Judged> said;
+  for (const auto& row : snapshot.results().changed(filter, {}, std::numeric_limits<std::size_t>::max()))
+    said.emplace(row.test, judged(snapshot, row));
+  return said;
 }
 
 // S5: an order is a practitioner's if one of their connections has its clinic.
@@ -200,6 +216,7 @@ Reply get_order(Service& service, const Call& call) {
   if (!order) return order.error();
   const auto events = load_events(*snapshot, order->history);
   const auto told_missing = snapshot->network().told_missing(order->row.key);
+  const auto said = load_judged(*snapshot, order->row, call.caller.reach);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
 
@@ -211,7 +228,7 @@ Reply get_order(Service& service, const Call& call) {
   json.member("clinic_set_by_operator", order->row.by_operator);
   json.key("order").raw(orders::resources_of(latest->bytes, {}).order);
   if (!latest->unavailable.empty()) json.member("unavailable", latest->unavailable);
-  write_tests(json, order->history, events, told_missing, bodies);
+  write_tests(json, order->history, events, told_missing, said, bodies);
   write_history(json, order->history, events);
   json.end_object();
   return json_response(200, json);

@@ -9,11 +9,13 @@
 
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"
+#include "api/reviews.hpp"
 #include "api/told.hpp"
 #include "fhir/terms.hpp"
 #include "orders/decode.hpp"
 #include "results/json.hpp"
 #include "results/known_result.hpp"
+#include "results/remarkable.hpp"
 #include "sync/index_results.hpp"
 
 namespace resultsync::api {
@@ -24,14 +26,6 @@ using results::ResultFile;
 
 constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
 constexpr Sequence kNewestRecord{std::numeric_limits<std::int64_t>::max()};
-
-std::optional<int> version_number(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < 1 || text.front() == '0')
-    return std::nullopt;
-  return number;
-}
 
 std::string url_of(const store::ResultRow& row) {
   return "/v1/results/" + fhir::percent_encoded(row.test.text());
@@ -46,19 +40,6 @@ void write_row(JsonWriter& json, const store::ResultRow& row) {
   json.member("status", row.status).member("version", row.version);
   time_member(json, "changed_at", row.changed_at);
   json.member("url", url_of(row));
-}
-
-bool counts(const results::Observation& observation) {
-  using results::Status;
-  const Status status = observation.status->status;
-  return status != Status::entered_in_error && status != Status::cancelled;
-}
-
-// The gravest level that the lab's flags give.
-FlagMeaning::Level level_of(const results::Observation& observation) {
-  auto level = FlagMeaning::Level::none;
-  for (const results::Flag& flag : observation.flags) level = std::max(level, flag.meaning->level);
-  return level;
 }
 
 // What a list shows of a result, so that nobody has to open each to see which to open.
@@ -121,6 +102,10 @@ Checked<ResultsQuestion> read_question(const Service& service, const Parameters&
       return std::unexpected(bad_parameter("status", "is none of the statuses that a result can have"));
     question.filter.status = *status;
   }
+  if (const auto reviewed = parameters.text("reviewed")) {
+    if (*reviewed != "yes" && *reviewed != "no") return std::unexpected(bad_parameter("reviewed", "must be yes or no"));
+    question.filter.reviewed = *reviewed == "yes";
+  }
   for (const char* name : {"patient", "order"}) {
     const auto value = parameters.text(name);
     if (value && value->empty()) return std::unexpected(bad_parameter(name, "must not be empty"));
@@ -135,45 +120,6 @@ Checked<ResultsQuestion> read_question(const Service& service, const Parameters&
 
 Problem unknown_result() {
   return not_found("unknown_result", "There is no result of an ordered test with this id, or it may not be seen.");
-}
-
-// The one result of this id that the call may see, with the history of its order.
-struct Found {
-  store::ResultRow row;
-  store::OrderRecord order;
-  std::vector<store::ToldMissing> told_missing;  // of the order
-  [[nodiscard]] const orders::TestHistory& test() const { return *order.history.test(row.test); }
-};
-
-Checked<Found> find_result(const Service& service, store::ViewsSnapshot& snapshot, const Call& call) {
-  auto source = source_filter(service.context, call.parameters);
-  if (!source) return std::unexpected(source.error());
-  const auto sight = sight_of(snapshot, call, call.parameters.text("practitioner"));
-  if (!sight) return std::unexpected(sight.error());
-  store::ResultFilter filter;
-  filter.sight = *sight;
-  filter.test = OrderedTestId(call.path.front());
-  filter.source = std::move(*source);
-  if (auto order = call.parameters.text("order")) filter.order = OrderId(std::move(*order));
-  constexpr std::size_t kSourcesMax = 100;
-  auto rows = snapshot.results().changed(filter, {}, kSourcesMax);
-  if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
-  if (rows.empty()) return std::unexpected(unknown_result());
-  if (rows.size() > 1) {
-    Problem problem{.status = 409,
-                    .code = "ambiguous_id",
-                    .title = "More than one result has this id. Say which one with `source`, or `order`."};
-    for (const auto& row : rows) {
-      if (std::ranges::find(problem.sources, row.source) == problem.sources.end())
-        problem.sources.push_back(row.source);
-    }
-    return std::unexpected(std::move(problem));
-  }
-  auto order = snapshot.order(rows.front().order_key);
-  auto told_missing = snapshot.network().told_missing(rows.front().order_key);
-  if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
-  if (!order || order->history.test(rows.front().test) == nullptr) return std::unexpected(unknown_result());
-  return Found{std::move(rows.front()), std::move(*order), std::move(told_missing)};
 }
 
 // One version with everything that it says, into an open object.
@@ -216,6 +162,52 @@ std::string_view status_of_version(const VersionPlace& place, const orders::Test
 }
 
 }  // namespace
+
+std::optional<int> version_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 1 || text.front() == '0')
+    return std::nullopt;
+  return number;
+}
+
+Checked<FoundResult> find_result(const Service& service, store::ViewsSnapshot& snapshot, const Call& call,
+                                 const store::Sight& sight) {
+  auto source = source_filter(service.context, call.parameters);
+  if (!source) return std::unexpected(source.error());
+  store::ResultFilter filter;
+  filter.sight = sight;
+  filter.test = OrderedTestId(call.path.front());
+  filter.source = std::move(*source);
+  if (auto order = call.parameters.text("order")) filter.order = OrderId(std::move(*order));
+  constexpr std::size_t kSourcesMax = 100;
+  auto rows = snapshot.results().changed(filter, {}, kSourcesMax);
+  if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
+  if (rows.empty()) return std::unexpected(unknown_result());
+  if (rows.size() > 1) {
+    Problem problem{.status = 409,
+                    .code = "ambiguous_id",
+                    .title = "More than one result has this id. Say which one with `source`, or `order`."};
+    for (const auto& row : rows) {
+      if (std::ranges::find(problem.sources, row.source) == problem.sources.end())
+        problem.sources.push_back(row.source);
+    }
+    return std::unexpected(std::move(problem));
+  }
+  auto order = snapshot.order(rows.front().order_key);
+  auto told_missing = snapshot.network().told_missing(rows.front().order_key);
+  if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
+  if (!order || order->history.test(rows.front().test) == nullptr) return std::unexpected(unknown_result());
+  return FoundResult{std::move(rows.front()), std::move(*order), std::move(told_missing)};
+}
+
+Problem unknown_version() {
+  return not_found("unknown_version", "The ordered test has no result version of this number.");
+}
+
+std::string url_of_version(const OrderedTestId& test, int version) {
+  return "/v1/results/" + fhir::percent_encoded(test.text()) + "/versions/" + std::to_string(version);
+}
 
 Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,
                                const std::optional<std::string>& practitioner) {
@@ -296,10 +288,12 @@ Reply list_results(Service& service, const Call& call) {
   question->filter.sight = *sight;
   const auto rows = snapshot->results().changed(question->filter, question->after, question->limit + 1);
   std::map<store::TestKey, Sequence> records;
+  std::map<store::TestKey, Judged> said;
   for (const auto& row : rows | std::views::take(question->limit)) {
     const auto order = snapshot->order(row.order_key);
     const auto* test = order ? order->history.test(row.test) : nullptr;
     if (test != nullptr && !test->points.empty()) records[row.key] = test->points.back().record;
+    said.emplace(row.key, judged(*snapshot, row));
   }
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
@@ -312,6 +306,7 @@ Reply list_results(Service& service, const Call& call) {
   for (const auto& row : rows | std::views::take(question->limit)) {
     json.begin_object();
     write_row(json, row);
+    write_judged(json, said[row.key]);
     write_summary(json, *bodies.of(records[row.key]), row.test);
     json.end_object();
     call.objects.add("orders", row.order.text());
@@ -328,17 +323,26 @@ Reply list_results(Service& service, const Call& call) {
 
 Reply get_result(Service& service, const Call& call) {
   auto snapshot = service.context.views.snapshot();
-  const auto found = find_result(service, *snapshot, call);
+  const auto sight = sight_of(*snapshot, call, call.parameters.text("practitioner"));
+  if (!sight) return sight.error();
+  const auto found = find_result(service, *snapshot, call, *sight);
   if (!found) return found.error();
   const orders::TestHistory& test = found->test();
   const auto current = told_place_of(test, test.current(), found->told_missing);
   if (!current) return unknown_result();
-  std::vector<std::pair<VersionPlace, std::optional<store::EventRow>>> versions;
+  struct Shown {
+    VersionPlace place;
+    std::optional<store::EventRow> first_seen;
+    std::optional<store::SignatureRow> last_review;
+  };
+  std::vector<Shown> versions;
   for (const orders::Version& version : test.versions) {
     if (const auto place = told_place_of(test, version.number, found->told_missing))
-      versions.emplace_back(*place, snapshot->event_of_record(version.record));
+      versions.push_back({*place, snapshot->event_of_record(version.record),
+                          snapshot->reviews().last_signature_of(found->row.order_key, test.id, version.number)});
   }
   const auto event = snapshot->event_of_record(current->record);
+  const Judged said = judged(*snapshot, found->row);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
 
@@ -346,18 +350,20 @@ Reply get_result(Service& service, const Call& call) {
   JsonWriter json;
   json.begin_object();
   write_row(json, found->row);
+  write_judged(json, said);
   json.key("result").begin_object();
   write_version(json, *current, test.id, event, bodies);
   json.end_object();
   write_known(json, *current, test.id, bodies);
   json.key("versions").begin_array();
-  for (const auto& [place, first_seen] : versions) {
+  for (const auto& [place, first_seen, last_review] : versions) {
     json.begin_object().member("version", place.version).member("content_sha256", place.content.hex());
     json.member("status", status_of_version(place, test, bodies));
     id_member(json, "first_seen_event_id", first_seen ? first_seen->id.text() : std::string());
     time_member(json, "first_received_at", first_seen ? first_seen->received_at : orders::kNoTime);
+    write_last_review(json, last_review);
     json.member("current", place.version == current->version)
-        .member("url", url_of(found->row) + "/versions/" + std::to_string(place.version))
+        .member("url", url_of_version(test.id, place.version))
         .end_object();
   }
   json.end_array().end_object();
@@ -366,12 +372,14 @@ Reply get_result(Service& service, const Call& call) {
 
 Reply get_result_version(Service& service, const Call& call) {
   auto snapshot = service.context.views.snapshot();
-  const auto found = find_result(service, *snapshot, call);
+  const auto sight = sight_of(*snapshot, call, call.parameters.text("practitioner"));
+  if (!sight) return sight.error();
+  const auto found = find_result(service, *snapshot, call, *sight);
   if (!found) return found.error();
   const orders::TestHistory& test = found->test();
   const auto number = version_number(call.path[1]);
   const auto place = number ? told_place_of(test, *number, found->told_missing) : std::nullopt;
-  if (!place) return not_found("unknown_version", "The ordered test has no result version of this number.");
+  if (!place) return unknown_version();
   const auto event = snapshot->event_of_record(place->record);
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();

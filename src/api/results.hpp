@@ -17,6 +17,21 @@ namespace resultsync::api {
 Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,
                                const std::optional<std::string>& practitioner);
 
+// A result that the call may see, with the history of its order.
+struct FoundResult {
+  store::ResultRow row;
+  store::OrderRecord order;
+  std::vector<store::ToldMissing> told_missing;  // of the order
+  [[nodiscard]] const orders::TestHistory& test() const { return *order.history.test(row.test); }
+};
+// The one that the path and the parameters `source` and `order` name. Problems: 404 `unknown_result`, 409
+// `ambiguous_id`.
+Checked<FoundResult> find_result(const Service& service, store::ViewsSnapshot& snapshot, const Call& call,
+                                 const store::Sight& sight);
+std::optional<int> version_number(std::string_view text);
+Problem unknown_version();
+std::string url_of_version(const OrderedTestId& test, int version);
+
 // One version of an ordered test: the last event in time that shows it, and what stood before that event.
 struct VersionPlace {
   int version = 0;

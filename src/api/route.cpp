@@ -45,6 +45,7 @@ struct ScopeName {
   std::string_view name;
 };
 constexpr ScopeName kScopeNames[] = {{Scope::kReadResults, "read_results"},
+                                     {Scope::kReviewResults, "review_results"},
                                      {Scope::kReadEvents, "read_events"},
                                      {Scope::kManageEndpoints, "manage_endpoints"},
                                      {Scope::kManageConnections, "manage_connections"},

@@ -28,6 +28,7 @@ enum class Scope {
   kReadResults,        // feeds, orders, results, documents, FHIR, of what the key reaches
   kReadEvents,         // raw events and their bodies, unmatched ones included
   kManageEndpoints,    // outbound webhooks
+  kReviewResults,      // signatures and acknowledgements, in the name of practitioners that the key reaches
   kManageConnections,  // who is connected to which clinic
   kAdmin,              // everything, that of the other scopes included
 };

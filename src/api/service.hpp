@@ -14,6 +14,7 @@
 #include "api/stream.hpp"
 #include "base/json_writer.hpp"
 #include "base/timestamp.hpp"
+#include "runtime/vault.hpp"
 #include "store/deliveries.hpp"
 
 namespace resultsync::api {
@@ -22,6 +23,7 @@ struct Service {
   const ApiContext& context;
   std::chrono::steady_clock::time_point started;
   Streams& streams;
+  const runtime::Vault& notes;                     // what practitioners write about results is sealed with it
   std::function<std::uint64_t()> feed_generation;  // before a look at a feed that may end in a Wait
   std::function<void()> keys_changed;              // API keys changed: from now on they are what they are
   // Gives a stream what it asks before it shows anything: the audit log, and whether its key is still good.
@@ -95,6 +97,10 @@ Reply get_order(Service& service, const Call& call);
 Reply list_results(Service& service, const Call& call);
 Reply get_result(Service& service, const Call& call);
 Reply get_result_version(Service& service, const Call& call);
+Reply post_review(Service& service, const Call& call);
+Reply list_reviews(Service& service, const Call& call);
+Reply acknowledge_critical(Service& service, const Call& call);
+Reply list_critical(Service& service, const Call& call);
 Reply list_patient_observations(Service& service, const Call& call);
 Reply get_document(Service& service, const Call& call);
 Reply list_missing_documents(Service& service, const Call& call);

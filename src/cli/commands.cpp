@@ -96,12 +96,26 @@ constexpr CommandEntry kCommands[] = {
     {"orders get", Section::kEvents, "Show one order with its tests and result versions", "",
      "resultsync orders get ord_qNJ1nl1", make_orders_get},
     {"results list", Section::kEvents, "List the results, with what is critical or abnormal in each", "",
-     "resultsync results\nresultsync results list --practitioner anna --status preliminary", make_results_list},
+     "resultsync results\nresultsync results list --practitioner anna --unreviewed", make_results_list},
     {"results show", Section::kEvents, "Show the result of one ordered test, and what was corrected",
      "Every analyte that stands, with the lab's flags, and ours where they differ; then what changed against the "
      "version "
      "before.",
      "resultsync results show ordts_lv57vnP\nresultsync results show ordts_lv57vnP --version 1", make_results_show},
+    {"results review", Section::kEvents, "Sign off a version of a result, in the name of a practitioner",
+     "The practitioner must see the result, and the version must be the one that is current. A later version makes the "
+     "result unreviewed again,\n"
+     "and the signature is kept. Whoever signs a critical result has acknowledged it.",
+     "resultsync results review ordts_lv57vnP --version 2 --practitioner anna\n"
+     "resultsync results review ordts_lv57vnP --version 2 --practitioner anna --action follow_up --note-file -",
+     make_results_review},
+    {"results reviews", Section::kEvents, "Show who signed which version of a result, with the notes", "",
+     "resultsync results reviews ordts_lv57vnP", make_results_reviews},
+    {"critical list", Section::kEvents, "List the critical results that nobody has acknowledged yet", "",
+     "resultsync critical\nresultsync critical list --practitioner anna --state any", make_critical_list},
+    {"critical acknowledge", Section::kEvents, "Acknowledge a critical result, in the name of a practitioner",
+     "Ends its escalation. Any practitioner of its clinic may.",
+     "resultsync critical acknowledge ordts_lv57vnP --version 2 --practitioner anna", make_critical_acknowledge},
     {"documents list", Section::kEvents, "List the documents that are not here, with the reason",
      "Pending: a result waits for it. Missing: told without, and still tried. Given up: tried no more.",
      "resultsync documents\nresultsync documents list --state given_up -o ndjson", make_documents_list},
@@ -258,9 +272,9 @@ std::string_view title_of(Section section) {
 }
 
 std::string_view default_command_of(std::string_view group) {
-  for (const std::string_view name :
-       {"practitioners list", "doctor check", "events list", "orders list", "results list", "documents list",
-        "unmatched list", "keys list", "audit list", "log ls", "endpoints list", "deliveries list", "jobs list"}) {
+  for (const std::string_view name : {"practitioners list", "doctor check", "events list", "orders list",
+                                      "results list", "documents list", "unmatched list", "keys list", "audit list",
+                                      "log ls", "endpoints list", "deliveries list", "jobs list", "critical list"}) {
     if (name.substr(0, name.find(' ')) == group) return name;
   }
   return {};

@@ -156,8 +156,8 @@ class Loader {
   }
 
   static bool is_section(const std::string& key) {
-    return key == "server" || key == "sources" || key == "limits" || key == "delivery" || key == "log" ||
-           key == "documents" || key == "reconcile" ||
+    return key == "server" || key == "sources" || key == "limits" || key == "delivery" || key == "critical" ||
+           key == "log" || key == "documents" || key == "reconcile" ||
            (key.starts_with("sources.") && key.find('.', 8) == std::string::npos);
   }
 
@@ -470,6 +470,7 @@ class Loader {
               "raise limits.queue or lower limits.body");
     }
     build_delivery(config.delivery);
+    build_critical(config.critical);
     using runtime::log::Level;
     const std::map<std::string, Level> levels = {{"debug", Level::kDebug},
                                                  {"info", Level::kInfo},
@@ -561,6 +562,26 @@ class Loader {
     options.keep = std::chrono::hours(24 * number("delivery.keep_days"));
     if (auto checked = delivery::check_options(options); !checked)
       problem(take("delivery.lease_ms").origin, "delivery.lease_ms: " + checked.error().message, checked.error().cause);
+  }
+
+  void build_critical(sync::CriticalOptions& options) {
+    constexpr std::size_t kStepsMax = 20;
+    options.escalate_after.clear();
+    const auto delays = list("critical.escalate_after");
+    note_list("critical.escalate_after", delays);
+    bool sound = delays.size() <= kStepsMax;
+    for (const std::string& text : delays) {
+      const auto delay = delivery::parse_duration(text);
+      sound = sound && delay && delay->count() > 0 &&
+              (options.escalate_after.empty() || *delay > options.escalate_after.back());
+      if (!sound) break;
+      options.escalate_after.push_back(*delay);
+    }
+    if (!sound) {
+      problem(take("critical.escalate_after").origin, "critical.escalate_after is no list of ascending delays",
+              "write at most 20 delays of at most 30d, each longer than the one before: [\"15m\", \"1h\", \"4h\"]");
+    }
+    options.escalate_younger_than = std::chrono::hours(number("critical.escalate_younger_than_hours"));
   }
 
   void build_source(const std::string& name, const std::string& where) {

@@ -26,6 +26,7 @@
 #include "network/settings.hpp"
 #include "runtime/log.hpp"
 #include "store/postgres/database.hpp"
+#include "sync/critical.hpp"
 #include "vendors/network.hpp"
 
 namespace resultsync::cli {
@@ -57,6 +58,7 @@ struct Config {
   network::Settings network;  // the sources' APIs; public_url may be empty
   Limits limits;
   delivery::DeliveryOptions delivery;
+  sync::CriticalOptions critical;
   runtime::log::Level log_level = runtime::log::Level::kInfo;
 };
 

@@ -151,6 +151,23 @@ TEST_F(Config, a_remote_private_listener_needs_a_word) {
   EXPECT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
 }
 
+TEST_F(Config, escalations_are_ascending_delays_or_none) {
+  using namespace std::chrono_literals;
+  using Delays = std::vector<sync::CriticalOptions::Delay>;
+  EXPECT_EQ(load(kSource).config.critical.escalate_after, (Delays{15min, 1h, 4h}));
+  const LoadedConfig loaded = load(kSource + "[critical]\nescalate_after = [\"90s\", \"2h\"]\n");
+  EXPECT_TRUE(loaded.problems.empty()) << describe(loaded.problems);
+  EXPECT_EQ(loaded.config.critical.escalate_after, (Delays{90s, 2h}));
+  EXPECT_EQ(load(kSource + "[critical]\nescalate_after = []\n").config.critical.escalate_after, Delays{});
+  for (const char* wrong :
+       {"[\"1h\", \"15m\"]", "[\"1h\", \"1h\"]", "[\"0s\"]", "[\"soon\"]", "[\"31d\"]", "[\"-1h\"]"}) {
+    expect_problem(kSource + "[critical]\nescalate_after = " + wrong + "\n", 4, "no list of ascending delays");
+  }
+  std::string many;
+  for (int i = 1; i <= 21; ++i) many += "\"" + std::to_string(i) + "h\",";
+  expect_problem(kSource + "[critical]\nescalate_after = [" + many + "]\n", 4, "no list of ascending delays");
+}
+
 TEST_F(Config, all_problems_are_told_at_once) {
   const LoadedConfig loaded = load("[server]\npublic = 1\nfoo = 2\n[log]\nlevel = \"x\"\n[limits]\nbody = true\n");
   EXPECT_GE(loaded.problems.size(), 5U) << describe(loaded.problems);

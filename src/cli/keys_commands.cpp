@@ -46,7 +46,8 @@ class KeysCreate final : public Command {
                  .help = "What it may do; may stand several times",
                  .target = &scopes_,
                  .required = true,
-                 .choices = {"read_results", "read_events", "manage_endpoints", "manage_connections", "admin"}});
+                 .choices = {"read_results", "review_results", "read_events", "manage_endpoints", "manage_connections",
+                             "admin"}});
     options.add({.names = "--practitioner",
                  .value = "ID",
                  .help = "Limit it to the clinics of this practitioner; may stand several times",

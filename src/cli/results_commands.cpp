@@ -32,6 +32,9 @@ class ResultsList final : public Command {
                  .value = "STATUS",
                  .help = "Only those that are now final, preliminary, corrected, …",
                  .target = &status_});
+    options.add({.names = "--unreviewed",
+                 .help = "Only those that no practitioner has signed off as they are now",
+                 .target = &unreviewed_});
     options.add({.names = "--updated-since",
                  .value = "TIME",
                  .help = "Only those that changed since then (RFC 3339)",
@@ -47,6 +50,7 @@ class ResultsList final : public Command {
                                                                {"patient", patient_},
                                                                {"order", order_},
                                                                {"status", status_},
+                                                               {"reviewed", unreviewed_ ? "no" : ""},
                                                                {"updated_since", since_}}),
                           .most = limit_,
                           .columns = {{"ORDERED TEST"},
@@ -56,6 +60,7 @@ class ResultsList final : public Command {
                                       {"VERSION", Column::Side::kRight},
                                       {"TESTS"},
                                       {"TO LOOK AT"},
+                                      {"REVIEW"},
                                       {"CHANGED"}},
                           .cells =
                               [](JsonValue item) {
@@ -66,6 +71,7 @@ class ResultsList final : public Command {
                                                    shown(item, {"version"}),
                                                    shown(item, {"summary", "tests"}),
                                                    remarkable(item),
+                                                   shown(item, {"review", "state"}),
                                                    shown(item, {"changed_at"})};
                               },
                           .when_empty = "There is no such result yet. Results come with events: resultsync events"});
@@ -75,6 +81,7 @@ class ResultsList final : public Command {
   ServerOptions server_;
   OutputOption output_;
   std::string practitioner_, patient_, order_, status_, since_;
+  bool unreviewed_ = false;
   std::int64_t limit_ = 100;
 };
 
@@ -117,6 +124,8 @@ class ResultsShow final : public Command {
                            {"patient", shown(answer, {"patient_id"})},
                            {"status", shown(answer, {"status"})},
                            {"version", shown(version, {"version"})},
+                           {"review", review_of(answer)},
+                           {"critical", shown(answer, {"critical", "state"})},
                            {"received", shown(version, {"received_at"})},
                            {"reading", shown(version, {"reading"})}});
     // What earlier files said and none took back stands with what the last one says.
@@ -130,6 +139,14 @@ class ResultsShow final : public Command {
     }
   }
 
+  // "reviewed: version 2, anna, follow_up"
+  static std::string review_of(JsonValue answer) {
+    const std::string state = shown(answer, {"review", "state"});
+    const std::string who = shown(answer, {"review", "last", "practitioner"});
+    if (who.empty()) return state;
+    return state + ": version " + shown(answer, {"review", "last", "version"}) + ", " + who + ", " +
+           shown(answer, {"review", "last", "action"});
+  }
   static std::string texts(JsonValue value, std::string_view list, std::string_view member) {
     std::string text;
     for (const JsonValue one : elements(value, {list})) text += (text.empty() ? "" : ", ") + shown(one, {member});

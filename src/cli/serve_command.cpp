@@ -41,6 +41,7 @@
 #include "runtime/threads.hpp"
 #include "runtime/vault.hpp"
 #include "store/unavailable.hpp"
+#include "sync/critical.hpp"
 #include "sync/documents.hpp"
 #include "sync/sync.hpp"
 
@@ -253,14 +254,20 @@ class House {
     readable_log_ = std::make_unique<sync::ReadableLog>(*log_, *views_, *documents_vault_, options.common_form);
     if (auto opened = open_delivery(); !opened) return opened;
     if (auto opened = open_network(options); !opened) return opened;
+    critical_ = std::make_unique<sync::CriticalWatch>(*views_, *readable_log_, clock_, metrics_, config_.critical);
     open_api(keys, ending);
     webhook_ = std::make_unique<intake::Webhook>(config_.sources, *log_, clock_, metrics_);
     log_->on_commit([this](Sequence) { sync_->wake(); });
     sync_->on_feed([this] { feed_changed(); });
     if (shared_log_ != nullptr) shared_log_->on_feed([this] { feed_changed(); });
-    sync_->on_applied([this] { network_->records_applied(); });
+    sync_->on_applied([this] {
+      network_->records_applied();
+      critical_->wake();
+    });
+    critical_->on_told([this] { delivery_->wake(); });
     sync_->start([&ending](const Error& error) { ending.store_failed(error); });
     delivery_->start([&ending](const Error& error) { ending.store_failed(error); });
+    critical_->start([&ending](const Error& error) { ending.store_failed(error); });
     network_->start([&ending](const Error& error) {
       if (error.code != store::kUnavailable) return ending.store_failed(error);
       runtime::log::warning("network.unavailable", {{"cause", error.cause}});  // what it was at is tried again
@@ -275,6 +282,7 @@ class House {
     if (api_) api_->stop();
     if (private_) private_->stop(kPrivatePatience);
     if (network_) network_->stop();
+    if (critical_) critical_->stop();
     if (delivery_) delivery_->stop(kDeliveryPatience);
     if (sync_) sync_->stop();
     if (log_) log_->close();
@@ -347,7 +355,11 @@ class House {
       if (const auto kept = append_line(path, store::line_of(checkpoint)); !kept)
         runtime::log::error("audit.checkpoint_not_kept", {{"code", kept.error().code}});
     };
-    context.items_issued = [this] { delivery_->wake(); };
+    context.items_issued = [this] {
+      delivery_->wake();
+      critical_->wake();
+    };
+    context.reviewed = [this] { critical_->wake(); };
     context.readiness = [this, &ending] {
       std::vector<api::ReadinessCheck> checks{{.name = "store", .ok = !ending.has_failed()},
                                               {.name = "listeners", .ok = ready_.load()}};
@@ -431,6 +443,7 @@ class House {
   std::unique_ptr<api::WebhookItems> webhook_items_;
   std::unique_ptr<delivery::Delivery> delivery_;
   std::unique_ptr<delivery::Endpoints> endpoints_;
+  std::unique_ptr<sync::CriticalWatch> critical_;
   std::unique_ptr<network::Network> network_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> private_;

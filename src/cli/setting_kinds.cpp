@@ -163,6 +163,13 @@ constexpr SettingKind kKinds[] = {
     {"delivery.disable_after_hours", Form::kCount, "120", "an endpoint that has failed for so long is disabled", "", 1,
      8'760},
     {"delivery.keep_days", Form::kCount, "30", "how long ended deliveries are kept; dead letters stay", "", 1, 36'500},
+    {"critical.escalate_after", Form::kList, "15m, 1h, 4h",
+     "how long a critical result may wait for an acknowledgement before each escalation is told; ascending; empty: "
+     "none "
+     "is"},
+    {"critical.escalate_younger_than_hours", Form::kCount, "168",
+     "what the network told longer ago when somebody could first see it is listed, and nobody is alarmed", "", 1,
+     87'600},
     {"log.level", Form::kChoice, "info", "least severe event that is logged", "debug|info|warning|error|off"},
 };
 

@@ -12,7 +12,7 @@ bool holds(const std::vector<std::string>& list, std::string_view value) {
 }  // namespace
 
 bool EndpointFilter::takes_type(std::string_view type) const {
-  const bool operational = type.starts_with("endpoint.");
+  const bool operational = type.starts_with("endpoint.") || type.starts_with("critical.");
   if (types.empty()) return !operational;
   return std::ranges::any_of(types, [&](const std::string& wanted) {
     return wanted == type ||

@@ -42,7 +42,7 @@ std::optional<DeliveryState> delivery_state_named(std::string_view name);
 struct EndpointFilter {
   std::vector<std::string> practitioners;  // the application's ids
   std::vector<std::string> clinics;
-  std::vector<std::string> types;     // "result", "order", "endpoint.failing", "endpoint.*"
+  std::vector<std::string> types;     // "result", "order", "critical.opened", "endpoint.*"
   std::vector<std::string> statuses;  // of results: asked when the item is read, before it is first sent
 
   [[nodiscard]] bool takes_type(std::string_view type) const;
@@ -216,6 +216,10 @@ class DeliveryWrites {
   virtual void plan(const ConnectionRow& connection, const Entry& entry, std::int64_t position, Timestamp now) = 0;
   // Something that is told to one endpoint beside the feed.
   virtual DeliveryRow add(EndpointKey endpoint, const std::string& type, const std::string& note, Timestamp now) = 0;
+  // Something about an order beside the feed, told to every endpoint that subscribes to the type and that receives what
+  // one of these connections, those to the order's clinic, may see (S5); asked again before every attempt (D1).
+  virtual void announce(OrderKey order, const std::vector<ConnectionRow>& connections, const std::string& type,
+                        const std::string& note, Timestamp now) = 0;
 
   // Claims up to `limit` deliveries of the endpoint that are due, each with a lease and a new fencing token (D3).
   virtual std::vector<DueDelivery> claim(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,

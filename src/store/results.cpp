@@ -15,6 +15,18 @@ std::string short_name(char kind, const std::string& names) {
 
 }  // namespace
 
+std::string_view name_of(Review review) {
+  switch (review) {
+    case Review::kUnreviewed:
+      return "unreviewed";
+    case Review::kChanged:
+      return "changed";
+    case Review::kReviewed:
+      return "reviewed";
+  }
+  return "unreviewed";
+}
+
 std::string fhir_prefix_of_test(const SourceId& source, const OrderId& order, const OrderedTestId& test) {
   return short_name('t', named(source.text()) + named(order.text()) + named(test.text()));
 }

@@ -37,6 +37,14 @@ struct TakenSpan {
   bool operator==(const TakenSpan&) const = default;
 };
 
+// Whether what is current of a test has been signed by a practitioner of its clinic.
+enum class Review : std::uint8_t {
+  kUnreviewed,  // nobody has signed any version, or whoever did opened it again
+  kChanged,     // what was current before was signed
+  kReviewed,
+};
+std::string_view name_of(Review review);  // "unreviewed", "changed", "reviewed"
+
 struct ResultRow {
   TestKey key;
   OrderKey order_key;
@@ -49,6 +57,7 @@ struct ResultRow {
   std::string status;    // of it: "final", "withdrawn", …
   Timestamp changed_at;  // when the news of its last change were received
   std::string fhir_prefix;
+  Review review = Review::kUnreviewed;
 };
 
 // Who looks: a key's reach, and the practitioner of the application that it was narrowed to (0: none).
@@ -66,6 +75,7 @@ struct ResultFilter {
   std::optional<PatientId> patient;
   std::optional<std::string> status;
   std::optional<Timestamp> updated_since;
+  std::optional<bool> reviewed;  // false: unreviewed, or changed since
 };
 struct ResultPlace {  // where a page ended
   Timestamp changed_at{std::numeric_limits<std::int64_t>::min()};
@@ -112,7 +122,8 @@ class ResultReads {
 class ResultWrites {
  public:
   virtual ~ResultWrites() = default;
-  // Adds the ordered test, or says anew what is current of it. `status`: nothing leaves that as it is.
+  // Adds the ordered test, or says anew what is current of it. `status`: nothing leaves that as it is; a status says
+  // that something else is current now, so that whoever has signed the test signed what is so no more.
   struct Change {
     OrderKey order;
     SourceId source;

@@ -161,6 +161,8 @@ class DeliveryReads;   // store/deliveries.hpp
 class DeliveryWrites;  // store/deliveries.hpp
 class ReaderReads;     // store/readers.hpp
 class ReaderWrites;    // store/readers.hpp
+class ReviewReads;     // store/reviews.hpp
+class ReviewWrites;    // store/reviews.hpp
 
 // A consistent look at the views. Used by one thread at a time; hold it briefly.
 class ViewsSnapshot {
@@ -215,6 +217,7 @@ class ViewsSnapshot {
   virtual AccessReads& access() = 0;
   virtual DeliveryReads& deliveries() = 0;
   virtual ReaderReads& readers() = 0;
+  virtual ReviewReads& reviews() = 0;
 
   virtual NetworkReads& network() = 0;
 
@@ -271,6 +274,7 @@ class ViewsTransaction {
   virtual AccessWrites& access() = 0;
   virtual DeliveryWrites& deliveries() = 0;
   virtual ReaderWrites& readers() = 0;
+  virtual ReviewWrites& reviews() = 0;
   virtual NetworkWrites& network() = 0;
 
   // Takes over the durable facts that a rebuild starts from (settled clinics, version numbers, what connections state),

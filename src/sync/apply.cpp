@@ -155,7 +155,7 @@ Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& or
     transaction.add_to_history(order, input.event.key, change);
     settled = settle_and_issue(transaction, order, {}, moment);
   }
-  options.index.add(transaction, {order, change, input.record, input.body, input.received_at});
+  options.index.add(transaction, {order, change, input.record, input.body, input.received_at, options.issue});
   return settled;
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/vault.hpp"
 #include "store/document_bytes.hpp"
 #include "store/network.hpp"
+#include "sync/critical.hpp"
 #include "sync/documents.hpp"
 #include "sync/result_names.hpp"
 
@@ -87,6 +88,16 @@ void index_test(store::ViewsTransaction& transaction, const IndexInput& input, c
   change.changed_at = input.received_at;
   change.taken = names.taken;
   const store::TestKey test = transaction.results().save(change);
+  if (input.is_live) {
+    note_critical(transaction, {.order = input.order,
+                                .test = *news.test,
+                                .record = input.record,
+                                .received_at = input.received_at,
+                                .new_content = news.new_content,
+                                .current_changed = news.current_changed,
+                                .shows_current = shows_current,
+                                .file = file});
+  }
   if (!news.new_content) return;
   if (!names.codes.empty()) {
     transaction.results().add_codes(test, index.key.set(names.codes), [&] {

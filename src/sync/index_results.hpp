@@ -21,6 +21,7 @@ struct IndexInput {
   Sequence record;
   std::string_view body;  // of the event, in the common form; links stand as they were sent
   Timestamp received_at;
+  bool is_live = true;  // false while rebuilding: nothing is said anew of critical results
 };
 
 // The bytes of a document that a link led to, as the views have it; nothing where it cannot be read.

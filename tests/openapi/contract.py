@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 import house  # noqa: E402
 
 PRISM = HERE / "node_modules/.bin/prism"
-HL7 = "MSH|^~\\&|LAB|LAB|APP|APP|20260101000000||ORU^R01|1|P|2.5.1\rPID|1\rOBR|1||F1|GLU^Glucose^L\rOBX|1|NM|2345-7^Glucose^LN||101|mg/dL|70-99|H|||F\r"
+HL7 = "MSH|^~\\&|LAB|LAB|APP|APP|20260101000000||ORU^R01|1|P|2.5.1\rPID|1\rOBR|1||F1|GLU^Glucose^L\rOBX|1|NM|2345-7^Glucose^LN||451|mg/dL|70-99|HH|||F\r"
 EVENT = house.clinic_event("evt_1", clinic="cli_1", order="ord_1", result=HL7)
 BODY = hashlib.sha256(EVENT).hexdigest()
 NEW_KEY = {"name": "anna's inbox", "scopes": ["read_results"], "practitioners": ["anna"], "clinics": ["cli_1"], "expires_at": "2030-01-01T00:00:00Z"}
@@ -54,6 +54,15 @@ CALLS = [
     ("GET", "/v1/results", "/v1/results?practitioner=anna", None, 200),
     ("GET", "/v1/results/{ordered_test}", "/v1/results/ordts_lv57vnP", None, 200),
     ("GET", "/v1/results/{ordered_test}/versions/{version}", "/v1/results/ordts_lv57vnP/versions/1", None, 200),
+    ("GET", "/v1/critical", "/v1/critical?practitioner=anna&limit=1", None, 200),
+    ("GET", "/v1/critical", "/v1/critical?practitioner=nobody", None, 404),
+    ("POST", "/v1/results/{ordered_test}/versions/{version}/acknowledge", "/v1/results/ordts_lv57vnP/versions/1/acknowledge", {"practitioner": "anna"}, 201),
+    ("POST", "/v1/results/{ordered_test}/versions/{version}/acknowledge", "/v1/results/ordts_lv57vnP/versions/1/acknowledge", {"practitioner": "anna", "note": "called"}, 200),
+    ("POST", "/v1/results/{ordered_test}/versions/{version}/reviews", "/v1/results/ordts_lv57vnP/versions/1/reviews", {"practitioner": "anna", "action": "follow_up", "note": "repeat"}, 201),
+    ("POST", "/v1/results/{ordered_test}/versions/{version}/reviews", "/v1/results/ordts_lv57vnP/versions/7/reviews", {"practitioner": "anna"}, 404),
+    ("GET", "/v1/results/{ordered_test}/reviews", "/v1/results/ordts_lv57vnP/reviews", None, 200),
+    ("GET", "/v1/results", "/v1/results?reviewed=yes", None, 200),
+    ("GET", "/v1/critical", "/v1/critical?state=any", None, 200),
     ("GET", "/v1/patients/{id}/observations", "/v1/patients/pat_NqXmvRr/observations", None, 200),
     ("GET", "/v1/documents/{sha256}", "/v1/documents/" + "0" * 64, None, 404),
     ("GET", "/fhir/R4/metadata", "/fhir/R4/metadata", None, 200),

@@ -138,6 +138,21 @@ def readers(watched):
     assert watched.call("POST", "/v1/feed/ack", {"practitioner": NAME, "items": [cursor]})[0] >= 400
 
 
+def reviews(watched):
+    """What a practitioner writes about a result is the patient's too."""
+    assert watched.house.post(canary_event("evt_r", hl7=HL7.replace("101|mg/dL|70-99|H", "501|mg/dL|70-99|HH"), order="ord_r", test="ordts_r")) == 200
+    watched.house.settled()
+    result = json.loads(watched.call("GET", "/v1/results/ordts_r")[1])
+    version = f"/v1/results/ordts_r/versions/{result['version']}"
+    said = {"practitioner": "anna", "note": f"{NAME} {FAMILY}: {NOTE}"}
+    assert watched.call("POST", version + "/acknowledge", said)[0] == 201
+    assert watched.call("POST", version + "/reviews", said)[0] == 201
+    for target in ("/v1/critical?state=any", "/v1/results/ordts_r/reviews"):
+        assert NOTE.encode() in watched.call("GET", target)[1], target
+    for wrong in ({**said, "action": NAME}, {**said, "practitioner": FAMILY}, {**said, "note": NAME * 400}):
+        assert watched.call("POST", version + "/reviews", wrong)[0] >= 400, wrong
+
+
 def keys(watched):
     new = {"name": "reader", "scopes": ["read_results"]}
     status, content = watched.call("POST", "/v1/keys", new, {"Idempotency-Key": SECRET})
@@ -225,7 +240,7 @@ def command_line(watched):
     assert run("verify", "--rebuild")[0] == 0
 
 
-FACES = [webhook, api, results, fhir, stream, readers, keys, endpoints, errors_on_purpose, command_line]
+FACES = [webhook, api, reviews, results, fhir, stream, readers, keys, endpoints, errors_on_purpose, command_line]
 
 
 def places(watched):

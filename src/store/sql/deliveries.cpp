@@ -123,7 +123,7 @@ std::vector<DeliveryRow> delivery_rows(Query&& query) {
   "coalesce(n.version, 0) FROM deliveries d JOIN endpoints e ON e.endpoint_key = d.endpoint_key "         \
   "LEFT JOIN practitioners p ON p.practitioner_key = d.practitioner_key "                                 \
   "LEFT JOIN feed f ON f.practitioner_key = d.practitioner_key AND f.position = d.position "              \
-  "LEFT JOIN entries n ON n.entry_key = f.entry_key LEFT JOIN orders o ON o.order_key = n.order_key "
+  "LEFT JOIN entries n ON n.entry_key = f.entry_key LEFT JOIN orders o ON o.order_key = d.order_key "
 
 DeliveryView delivery_view(const Query& query) {
   DeliveryView view;
@@ -376,16 +376,50 @@ void SqlDeliveryWrites::save_endpoint(const EndpointRow& endpoint) {
 
 void SqlDeliveryWrites::plan(const ConnectionRow& connection, const Entry& entry, std::int64_t position,
                              Timestamp now) {
+  const auto type = type_of(entry);
+  for (const EndpointRow& endpoint : takers()) {
+    if (!endpoint.filter.takes(type, connection) || !may_reach(endpoint.reach, connection)) continue;
+    add_item(endpoint, type, connection.practitioner, position, entry.order, false, now);
+  }
+}
+
+const std::vector<EndpointRow>& SqlDeliveryWrites::takers() {
   if (!takers_) {
     takers_ =
         endpoint_rows(Query(database_, "SELECT " ENDPOINT_COLUMNS
                                        " FROM endpoints WHERE state IN ('enabled', 'paused') ORDER BY endpoint_key"));
   }
-  const auto type = type_of(entry);
-  for (const EndpointRow& endpoint : *takers_) {
-    if (!endpoint.filter.takes(type, connection) || !may_reach(endpoint.reach, connection)) continue;
-    add_item(endpoint, type, connection.practitioner, position, entry.order, false, now);
+  return *takers_;
+}
+
+void SqlDeliveryWrites::announce(OrderKey order, const std::vector<ConnectionRow>& connections, const std::string& type,
+                                 const std::string& note, Timestamp now) {
+  for (const EndpointRow& endpoint : takers()) {
+    if (!may_know(endpoint, type, connections)) continue;
+    DeliveryRow row;
+    row.endpoint = endpoint.key;
+    row.type = type;
+    row.order = order;
+    row.note = note;
+    row.created_at = now;
+    insert_in_line(endpoint, row);
   }
+}
+
+bool SqlDeliveryWrites::may_know(const EndpointRow& endpoint, std::string_view type,
+                                 const std::vector<ConnectionRow>& connections) {
+  return std::ranges::any_of(connections, [&](const ConnectionRow& connection) {
+    return endpoint.filter.takes(type, connection) && may_reach(endpoint.reach, connection);
+  });
+}
+
+// Behind what has yet to be tried of the order, if the endpoint wants that.
+void SqlDeliveryWrites::insert_in_line(const EndpointRow& endpoint, DeliveryRow& row) {
+  if (endpoint.ordered && somebody_goes_first({row.order, endpoint.key})) {
+    row.state = DeliveryState::kHeld;
+    row.reason = "predecessor";
+  }
+  insert(row);
 }
 
 void SqlDeliveryWrites::add_item(const EndpointRow& endpoint, std::string_view type, PractitionerKey practitioner,
@@ -398,11 +432,7 @@ void SqlDeliveryWrites::add_item(const EndpointRow& endpoint, std::string_view t
   row.order = order;
   row.replay = replay;
   row.created_at = now;
-  if (endpoint.ordered && somebody_goes_first({order, endpoint.key})) {
-    row.state = DeliveryState::kHeld;
-    row.reason = "predecessor";
-  }
-  insert(row);
+  insert_in_line(endpoint, row);
 }
 
 DeliveryRow SqlDeliveryWrites::add(EndpointKey endpoint, const std::string& type, const std::string& note,
@@ -491,6 +521,8 @@ std::vector<DueDelivery> SqlDeliveryWrites::claim(const EndpointRow& endpoint, T
     DueDelivery due = load(std::move(row));
     // D1: the connection may have ended, or the order moved to another clinic, since the item was issued.
     if (due.item && due.visible) due.visible = may_reach(endpoint.reach, due.item->connection);
+    if (!due.row.practitioner && due.row.order)
+      due.visible = may_know(endpoint, due.row.type, connections_of(due.row.order));
     if (!due.visible) {
       end(due.row, DeliveryState::kSkipped, "not_visible", now);
       continue;
@@ -511,6 +543,19 @@ std::vector<DueDelivery> SqlDeliveryWrites::claim(const EndpointRow& endpoint, T
     if (due.item && due.row.attempted && !due.superseded) due.superseded = is_superseded(due.row, due.item->entry);
   }
   return claimed;
+}
+
+// Those that see the order now.
+std::vector<ConnectionRow> SqlDeliveryWrites::connections_of(OrderKey order) {
+  std::vector<ConnectionRow> connections;
+  Query query(database_,
+              "SELECT " CONNECTION_COLUMNS
+              " FROM orders o JOIN connections c ON c.clinic_id = o.clinic_id AND c.source = o.source JOIN "
+              "practitioners p ON p.practitioner_key = c.practitioner_key WHERE o.order_key = ?1 AND c.ended_at IS "
+              "NULL ORDER BY c.connection_key",
+              order.value);
+  while (query.next()) connections.push_back(connection_row(query, 0));
+  return connections;
 }
 
 DueDelivery SqlDeliveryWrites::load(DeliveryRow row) {

@@ -43,6 +43,8 @@ class SqlDeliveryWrites final : public DeliveryWrites {
   void save_endpoint(const EndpointRow& endpoint) override;
   void plan(const ConnectionRow& connection, const Entry& entry, std::int64_t position, Timestamp now) override;
   DeliveryRow add(EndpointKey endpoint, const std::string& type, const std::string& note, Timestamp now) override;
+  void announce(OrderKey order, const std::vector<ConnectionRow>& connections, const std::string& type,
+                const std::string& note, Timestamp now) override;
   std::vector<DueDelivery> claim(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                  std::size_t limit) override;
   bool finish(const Finish& finish, Timestamp now) override;
@@ -62,7 +64,11 @@ class SqlDeliveryWrites final : public DeliveryWrites {
     OrderKey order;
     EndpointKey endpoint;
   };
+  const std::vector<EndpointRow>& takers();
+  bool may_know(const EndpointRow& endpoint, std::string_view type, const std::vector<ConnectionRow>& connections);
+  std::vector<ConnectionRow> connections_of(OrderKey order);
   void insert(DeliveryRow& row);
+  void insert_in_line(const EndpointRow& endpoint, DeliveryRow& row);
   void add_item(const EndpointRow& endpoint, std::string_view type, PractitionerKey practitioner, std::int64_t position,
                 OrderKey order, bool replay, Timestamp now);
   [[nodiscard]] bool somebody_goes_first(Chain chain);

@@ -49,6 +49,13 @@ constexpr char kNetworkDown[] = {
 #embed "../sqlite/migrations/0007_network.down.sql"
     , 0};
 
+constexpr char kReviewsUp[] = {
+#embed "../sqlite/migrations/0008_reviews.up.sql"
+    , 0};
+constexpr char kReviewsDown[] = {
+#embed "../sqlite/migrations/0008_reviews.down.sql"
+    , 0};
+
 constexpr char kAuditUp[] = {
 #embed "../sqlite/migrations/audit_0001.up.sql"
     , 0};
@@ -59,7 +66,7 @@ constexpr char kAuditDown[] = {
 constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
                             Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
                             Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-                            Migration{kNetworkUp, kNetworkDown}};
+                            Migration{kNetworkUp, kNetworkDown},       Migration{kReviewsUp, kReviewsDown}};
 
 constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 

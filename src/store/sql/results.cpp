@@ -11,7 +11,7 @@ namespace {
 
 #define RESULT_COLUMNS                                                                                              \
   "SELECT t.test_key, t.order_key, o.source, o.order_id, t.test_id, o.patient_id, o.clinic_id, t.current_version, " \
-  "t.status, t.changed_at, t.fhir_prefix "
+  "t.status, t.changed_at, t.fhir_prefix, t.review "
 
 // S5: within the reach ?1 of a key, and of the practitioner ?2 it was narrowed to. `ORDER` is the alias of the order.
 #define IN_SIGHT(ORDER)                                                                         \
@@ -56,16 +56,18 @@ std::vector<ResultRow> result_rows(Query& query) {
     row.status = query.text(8);
     row.changed_at = Timestamp{query.integer(9)};
     row.fhir_prefix = query.text(10);
+    row.review = static_cast<Review>(query.integer(11));
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-#define CHANGED_FILTERS                                                                                           \
-  IN_SIGHT("o")                                                                                                   \
-  "AND (?3 = '' OR o.source = ?3) AND (?4 = '' OR t.status = ?4) AND t.changed_at >= ?5 "                         \
-  "AND (t.changed_at, t.test_key) > (?6, ?7) AND (?9 = '' OR t.test_id = ?9) AND (?10 = '' OR o.order_id = ?10) " \
-  "AND (?11 = '' OR o.patient_id = ?11) ORDER BY t.changed_at, t.test_key LIMIT ?8"
+#define CHANGED_FILTERS                                                                                             \
+  IN_SIGHT("o")                                                                                                     \
+  "AND (?3 = '' OR o.source = ?3) AND (?4 = '' OR t.status = ?4) AND t.changed_at >= ?5 "                           \
+  "AND (t.changed_at, t.test_key) > (?6, ?7) AND (?9 = '' OR t.test_id = ?9) AND (?10 = '' OR o.order_id = ?10) "   \
+  "AND (?11 = '' OR o.patient_id = ?11) AND (?12 = 0 OR (?12 = 1 AND t.review < 2) OR (?12 = 2 AND t.review = 2)) " \
+  "ORDER BY t.changed_at, t.test_key LIMIT ?8"
 
 const char* changed_query(const ResultFilter& filter) {
   if (filter.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?9 AND " CHANGED_FILTERS;
@@ -73,6 +75,7 @@ const char* changed_query(const ResultFilter& filter) {
   if (filter.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?11 AND " CHANGED_FILTERS;
   if (filter.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER CHANGED_FILTERS;
   if (!filter.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH CHANGED_FILTERS;
+  if (filter.reviewed == false) return RESULT_COLUMNS OF_TESTS "t.review < 2 AND " CHANGED_FILTERS;
   return RESULT_COLUMNS OF_TESTS CHANGED_FILTERS;
 }
 
@@ -122,9 +125,10 @@ std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, Resul
   const std::string order = text_of(filter.order);
   const std::string patient = text_of(filter.patient);
   const std::string status = filter.status.value_or("");
+  const int reviewed = !filter.reviewed ? 0 : *filter.reviewed ? 2 : 1;
   Query query(database_, changed_query(filter), filter.sight.reach.value, filter.sight.practitioner.value, source,
               status, filter.updated_since.value_or(kEarliest).microseconds, after.changed_at.microseconds,
-              after.key.value, at_most(limit), test, order, patient);
+              after.key.value, at_most(limit), test, order, patient, reviewed);
   return result_rows(query);
 }
 
@@ -267,19 +271,21 @@ void SqlResultWrites::add_patient(const SourceId& source, const PatientId& patie
 TestKey SqlResultWrites::save(const Change& change) {
   const std::string prefix = fhir_prefix_of_test(change.source, change.order_id, change.test);
   const std::string status = change.status.value_or("");
-  Query query(database_,
-              "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
-              "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
-              "UPDATE SET current_version = excluded.current_version, "
-              "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
-              "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
-              "result_tests.changed_at END, "
-              "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
-              "result_tests.taken_from END, "
-              "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
-              "result_tests.taken_to END RETURNING test_key",
-              change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
-              change.taken.from.microseconds, change.taken.to.microseconds);
+  Query query(
+      database_,
+      "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
+      "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
+      "UPDATE SET current_version = excluded.current_version, "
+      "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
+      "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE result_tests.review END, "
+      "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
+      "result_tests.changed_at END, "
+      "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
+      "result_tests.taken_from END, "
+      "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
+      "result_tests.taken_to END RETURNING test_key",
+      change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
+      change.taken.from.microseconds, change.taken.to.microseconds);
   return TestKey{query.next() ? query.integer(0) : 0};
 }
 

@@ -10,6 +10,7 @@
 #include "store/sql/network.hpp"
 #include "store/sql/readers.hpp"
 #include "store/sql/results.hpp"
+#include "store/sql/reviews.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
@@ -57,6 +58,7 @@ class Session : public ViewsSnapshot {
   AccessReads& access() override { return access_; }
   DeliveryReads& deliveries() override { return deliveries_; }
   ReaderReads& readers() override { return readers_; }
+  ReviewReads& reviews() override { return reviews_; }
 
   NetworkReads& network() override { return network_; }
 
@@ -77,6 +79,7 @@ class Session : public ViewsSnapshot {
   SqlAccessReads access_{database_};
   SqlDeliveryReads deliveries_{database_};
   SqlReaderReads readers_{database_};
+  SqlReviewReads reviews_{database_};
 
   SqlNetworkReads network_{database_};
   SqlResultReads results_{database_};
@@ -121,6 +124,7 @@ class WriterSession : public ViewsTransaction {
   AccessWrites& access() override { return access_; }
   DeliveryWrites& deliveries() override { return deliveries_; }
   ReaderWrites& readers() override { return readers_; }
+  ReviewWrites& reviews() override { return reviews_; }
 
  protected:
   void finish();  // writes what was gathered: the practitioners' last positions
@@ -134,6 +138,7 @@ class WriterSession : public ViewsTransaction {
   SqlAccessWrites access_{database_};
   SqlDeliveryWrites deliveries_{database_};
   SqlReaderWrites readers_{database_};
+  SqlReviewWrites reviews_{database_};
   SqlNetworkWrites network_{database_};
   SqlResultWrites results_{database_};
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.

@@ -1,0 +1,26 @@
+#include "results/remarkable.hpp"
+
+#include <algorithm>
+
+namespace resultsync::results {
+
+bool counts(const Observation& observation) {
+  const Status status = observation.status->status;
+  return status != Status::entered_in_error && status != Status::cancelled;
+}
+
+FlagMeaning::Level level_of(const Observation& observation) {
+  auto level = FlagMeaning::Level::none;
+  for (const Flag& flag : observation.flags) level = std::max(level, flag.meaning->level);
+  return level;
+}
+
+bool has_critical(const Interpretation& content) {
+  return std::ranges::any_of(content.reports, [](const Report& report) {
+    return std::ranges::any_of(report.observations, [](const Observation& observation) {
+      return counts(observation) && level_of(observation) == FlagMeaning::Level::critical;
+    });
+  });
+}
+
+}  // namespace resultsync::results
