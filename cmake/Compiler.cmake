@@ -9,6 +9,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(RESULTSYNC_BENCH "Build the benchmarks and the load generator" OFF)
 option(RESULTSYNC_FUZZ "Build the libFuzzer targets" OFF)
+option(RESULTSYNC_PRECOMPILE "Read what nearly every file includes once (a clean build is quicker)" OFF)
 set(RESULTSYNC_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 
 find_program(CCACHE ccache)
@@ -47,7 +48,7 @@ function(linked_as_one program)
 endfunction()
 
 if(RESULTSYNC_SANITIZE)
-  add_compile_options(-fsanitize=${RESULTSYNC_SANITIZE} -fno-sanitize-recover=all)
+  add_compile_options(-g1 -fsanitize=${RESULTSYNC_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${RESULTSYNC_SANITIZE})
 endif()
 if(RESULTSYNC_FUZZ)

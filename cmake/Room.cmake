@@ -16,6 +16,7 @@ function(room name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
     target_link_libraries(${name} PUBLIC ${ROOM_USES})
+    precompiles(${name})
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -24,6 +25,15 @@ function(room name)
 
   if(tests)
     test_program(${name}_test SOURCES ${tests} USES ${name})
+  endif()
+endfunction()
+
+# precompiles(<target> [headers...]): what nearly every file includes is read once. Only where a build asks for it: the others see to it that
+# each file includes what it uses.
+function(precompiles target)
+  if(RESULTSYNC_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE <algorithm> <chrono> <expected> <functional> <map> <memory> <optional> <ranges> <string> <vector>
+                              <fmt/format.h> ${ARGN})
   endif()
 endfunction()
 
@@ -36,6 +46,7 @@ function(test_program name)
   add_executable(${name} ${TEST_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${TEST_USES} GTest::gtest_main rapidcheck_all Threads::Threads)
+  precompiles(${name} <gtest/gtest.h>)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   # Where the corpus stands, whatever path of the sources the compiler was given.
   if(DEFINED ENV{RESULTSYNC_SHARED})
