@@ -200,6 +200,10 @@ TEST_F(Deliveries, an_item_reaches_every_endpoint_that_wants_it_signed_with_its_
   EXPECT_EQ(sent.at("/data/version"), "1");
   EXPECT_EQ(sent.text("/data/link"), "/v1/orders/ord_1?source=rupa");
   EXPECT_EQ(sent.at("/data/item"), "absent") << "thin: no content";
+  const std::string version = sent.text("/data/result_link");
+  EXPECT_EQ(version, "/v1/results/ordts_1/versions/1?source=rupa&order=ord_1");
+  EXPECT_EQ(house.get(version).status, 200);
+  EXPECT_EQ(Json(house.get("/v1/feed?practitioner=anna").body).text("/items/0/result/link"), version);
   EXPECT_EQ(Json(house.get("/v1/feed?practitioner=anna").body).text("/items/0/cursor"), sent.text("/data/cursor"));
 }
 

@@ -60,6 +60,7 @@ void write_result(JsonWriter& json, const FeedItem& item, const std::string& ord
   json.key("result").begin_object().member("version", notice.version).member("current_version", notice.current_version);
   json.key("previous_version");
   notice.previous_version == 0 ? json.null() : json.number(notice.previous_version);
+  json.member("link", store::link_to_version(item.event.source, item.row.order, notice.test, notice.version));
   write_reading(json, notice.test, body, item.before, bodies);
   json.end_object();
 }

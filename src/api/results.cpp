@@ -11,6 +11,7 @@
 #include "api/feed_item.hpp"
 #include "api/reviews.hpp"
 #include "api/told.hpp"
+#include "base/encoding.hpp"
 #include "fhir/terms.hpp"
 #include "orders/decode.hpp"
 #include "results/json.hpp"
@@ -28,7 +29,7 @@ constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
 constexpr Sequence kNewestRecord{std::numeric_limits<std::int64_t>::max()};
 
 std::string url_of(const store::ResultRow& row) {
-  return "/v1/results/" + fhir::percent_encoded(row.test.text());
+  return "/v1/results/" + percent_encoded(row.test.text());
 }
 
 void write_row(JsonWriter& json, const store::ResultRow& row) {
@@ -206,7 +207,7 @@ Problem unknown_version() {
 }
 
 std::string url_of_version(const OrderedTestId& test, int version) {
-  return "/v1/results/" + fhir::percent_encoded(test.text()) + "/versions/" + std::to_string(version);
+  return "/v1/results/" + percent_encoded(test.text()) + "/versions/" + std::to_string(version);
 }
 
 Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,

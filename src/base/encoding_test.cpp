@@ -44,5 +44,11 @@ RC_GTEST_PROP(Encoding, repaired_text_is_utf8, (const std::string& bytes)) {
   RC_ASSERT(is_utf8(repair_utf8(bytes)));
 }
 
+TEST(PercentEncoding, what_is_not_unreserved_is_escaped) {
+  EXPECT_EQ(percent_encoded("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(percent_encoded("a b/c?\xC3\xA9%"), "a%20b%2Fc%3F%C3%A9%25");
+  EXPECT_EQ(percent_encoded(""), "");
+}
+
 }  // namespace
 }  // namespace resultsync

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "cli/config.hpp"
 #include "cli/server_file.hpp"
 #include "http/client.hpp"
@@ -161,16 +162,6 @@ Result<void> ApiClient::each(const std::string& target, std::size_t most,
     if (after.empty()) return {};
   }
   return {};
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                            c == '.' || c == '_' || c == '~';
-    encoded += unreserved ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
 }
 
 std::string with_query(std::string target, const std::vector<std::pair<std::string, std::string>>& parameters) {

@@ -48,9 +48,6 @@ class ApiClient {
   Secret<std::string> key_;
 };
 
-// A query or path part, percent-encoded: unreserved characters of RFC 3986 §2.3 stand as they are.
-std::string percent_encoded(std::string_view text);
-
 // "/v1/events" and pairs of name and value; pairs without a value are left out.
 std::string with_query(std::string target, const std::vector<std::pair<std::string, std::string>>& parameters);
 

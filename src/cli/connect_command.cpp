@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/api_client.hpp"
 #include "cli/json_document.hpp"

@@ -1,6 +1,7 @@
 // deliveries …: what became of each item at each endpoint. jobs …: what is done to many of them.
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"

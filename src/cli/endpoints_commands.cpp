@@ -1,6 +1,7 @@
 // endpoints …: where webhooks to the application go.
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"

@@ -1,6 +1,7 @@
 // results review|reviews, critical list|acknowledge: what practitioners say of results, from the command line.
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "base/secret.hpp"
 #include "cli/listing.hpp"

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"

@@ -2,21 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "base/json_writer.hpp"
+#include "store/results.hpp"
 
 namespace resultsync::delivery {
 namespace {
-
-// Unreserved characters of RFC 3986 §2.3 stand as they are.
-std::string percent_encoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
-}
 
 // Where the API shows the order as it is now; relative to the API's address. It names no person (P4: it ends up in
 // access logs).
@@ -41,6 +32,7 @@ void write_item(JsonWriter& json, const store::DueDelivery& due, store::PayloadF
         .member("current_version", notice.current_version)
         .key("previous_version");
     notice.previous_version == 0 ? json.null() : json.number(notice.previous_version);
+    json.member("result_link", store::link_to_version(item.connection.source, item.order, notice.test, notice.version));
   }
   json.member("current", item.current)
       .member("backfill", item.backfill)

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/encoding.hpp"
 #include "fhir/conversion.hpp"
 
 namespace resultsync::fhir {

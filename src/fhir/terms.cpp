@@ -211,20 +211,4 @@ bool is_absolute_uri(std::string_view text) {
   return std::ranges::all_of(text.substr(0, colon), in_scheme) && std::ranges::all_of(text, allowed);
 }
 
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (is_letter(c) || is_digit(c) || c == '.' || c == '~' || c == '_' || c == '-') {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 0xfU];
-  }
-  return out;
-}
-
 }  // namespace resultsync::fhir

@@ -61,7 +61,5 @@ bool is_oid(std::string_view text);
 bool is_uuid(std::string_view text);
 // Has a scheme and holds nothing that a URI may not.
 bool is_absolute_uri(std::string_view text);
-// Everything but [A-Za-z0-9.~_-] as %XX.
-std::string percent_encoded(std::string_view text);
 
 }  // namespace resultsync::fhir

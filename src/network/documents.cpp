@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.hpp"
 #include "network/snapshot.hpp"
 #include "orders/decode.hpp"
 #include "runtime/log.hpp"
@@ -125,7 +126,7 @@ Result<std::string> Fetcher::fetch_anew(const SourceSettings& source, const stor
   }
   if (!consent) return fail("link_expired", "the link is dead, and no consent lets us ask for a fresh one");
   std::string path = source.order_path;
-  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
+  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, percent_encoded(order.text()));
   auto answer = api_.get(source, consent->key, path);
   if (!answer) return forward_error(std::move(answer));
   const auto orders = orders_of(*in_json_api(source.order_form, std::move(answer->body)));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.hpp"
 #include "runtime/log.hpp"
 #include "sync/issue.hpp"
 
@@ -120,7 +121,7 @@ void Network::look_up_clinics(const std::stop_token& stop) {
       asked_[{source.source, practitioner}] = world_.clock.monotonic();
       std::string path = source.practitioner_path;
       if (const auto at = path.find("{id}"); at != std::string::npos)
-        path.replace(at, 4, url_encoded(practitioner.text()));
+        path.replace(at, 4, percent_encoded(practitioner.text()));
       for (const store::Authorization& consent : consents) {
         const auto answer = api_.get(source, consent.key, path);
         if (!answer) continue;

@@ -4,6 +4,7 @@
 #include <future>
 #include <thread>
 
+#include "base/encoding.hpp"
 #include "network/snapshot.hpp"
 #include "orders/decode.hpp"
 #include "runtime/log.hpp"
@@ -126,7 +127,7 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
 Result<bool> Reconciler::read_order(const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
                                     const ClinicId& clinic) {
   std::string path = source.order_path;
-  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, url_encoded(order.text()));
+  if (const auto at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, percent_encoded(order.text()));
   const Sequence asked_at = world_.log.end();
   auto answer = api_.get(source, consent, path);
   if (!answer) return forward_error(std::move(answer));

@@ -308,7 +308,7 @@ Result<http::ClientResponse> Tokens::post(const SourceSettings& source, const st
   const std::string& secret = source.client_secret.reveal();
   if (source.client_authentication == ClientAuthentication::kBasic) {
     request.headers.push_back(
-        {"Authorization", "Basic " + encode_base64(url_encoded(source.client_id) + ":" + url_encoded(secret))});
+        {"Authorization", "Basic " + encode_base64(percent_encoded(source.client_id) + ":" + percent_encoded(secret))});
   } else {
     parameters.emplace_back("client_id", source.client_id);
     parameters.emplace_back("client_secret", secret);

@@ -1,5 +1,7 @@
 #include "network/wire.hpp"
 
+#include "base/encoding.hpp"
+
 namespace resultsync::network {
 
 Result<std::unique_ptr<Wire>> Wire::open(const Settings& settings) {
@@ -26,29 +28,11 @@ void Wire::stop() const {
   for (const auto& [source, client] : clients_) client->stop();
 }
 
-std::string url_encoded(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    if (plain) {
-      encoded += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      encoded += '%';
-      encoded += kDigits[byte >> 4U];
-      encoded += kDigits[byte & 15U];
-    }
-  }
-  return encoded;
-}
-
 std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& parameters) {
   std::string text;
   for (const auto& [name, value] : parameters) {
     if (!text.empty()) text += '&';
-    text += url_encoded(name) + '=' + url_encoded(value);
+    text += percent_encoded(name) + '=' + percent_encoded(value);
   }
   return text;
 }

@@ -28,6 +28,5 @@ class Wire {
 };
 
 std::string form_encoded(const std::vector<std::pair<std::string, std::string>>& parameters);
-std::string url_encoded(std::string_view text);
 
 }  // namespace resultsync::network

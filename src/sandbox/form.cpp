@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/encoding.hpp"
 #include "http/target.hpp"
 #include "orders/json_body.hpp"
 
@@ -55,19 +55,6 @@ std::vector<std::string> Form::all(std::string_view name) const {
     if (field == name) found.push_back(value);
   }
   return found;
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80 && (std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~')) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", byte);
-    }
-  }
-  return out;
 }
 
 std::string with_parameter(std::string url, std::string_view name, std::string_view value) {

@@ -26,8 +26,6 @@ class Form {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-// `text` percent-encoded as a part of a query: everything but A-Z a-z 0-9 - . _ ~.
-std::string percent_encoded(std::string_view text);
 // `url` with a query parameter more.
 std::string with_parameter(std::string url, std::string_view name, std::string_view value);
 

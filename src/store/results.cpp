@@ -1,5 +1,7 @@
 #include "store/results.hpp"
 
+#include "base/encoding.hpp"
+
 namespace resultsync::store {
 namespace {
 
@@ -33,6 +35,11 @@ std::string fhir_prefix_of_test(const SourceId& source, const OrderId& order, co
 
 std::string fhir_prefix_of_patient(const SourceId& source, const PatientId& patient) {
   return short_name('p', named(source.text()) + named(patient.text()));
+}
+
+std::string link_to_version(const SourceId& source, const OrderId& order, const OrderedTestId& test, int version) {
+  return "/v1/results/" + percent_encoded(test.text()) + "/versions/" + std::to_string(version) +
+         "?source=" + percent_encoded(source.text()) + "&order=" + percent_encoded(order.text());
 }
 
 }  // namespace resultsync::store

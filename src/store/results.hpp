@@ -147,4 +147,7 @@ class ResultWrites {
 std::string fhir_prefix_of_test(const SourceId& source, const OrderId& order, const OrderedTestId& test);
 std::string fhir_prefix_of_patient(const SourceId& source, const PatientId& patient);
 
+// Where the API shows this version; relative to the API's address. It names no person.
+std::string link_to_version(const SourceId& source, const OrderId& order, const OrderedTestId& test, int version);
+
 }  // namespace resultsync::store

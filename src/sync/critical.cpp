@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "base/json_writer.hpp"
-#include "fhir/terms.hpp"
 #include "orders/decode.hpp"
 #include "results/known_result.hpp"
 #include "results/remarkable.hpp"
@@ -232,9 +231,7 @@ void CriticalWatch::tell(store::ViewsTransaction& transaction, const CriticalRow
       break;  // the first one ended it
     }
   }
-  note.member("link", "/v1/results/" + fhir::percent_encoded(row.test.text()) + "/versions/" +
-                          std::to_string(row.version) + "?source=" + fhir::percent_encoded(row.source.text()) +
-                          "&order=" + fhir::percent_encoded(row.order.text()));
+  note.member("link", store::link_to_version(row.source, row.order, row.test, row.version));
   note.end_object();
   transaction.deliveries().announce(row.order_key, read.connections(row.source, row.clinic), type, note.text(),
                                     clock_.now());

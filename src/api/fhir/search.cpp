@@ -7,6 +7,7 @@
 
 #include "api/fhir/match.hpp"
 #include "api/fhir/source.hpp"
+#include "base/encoding.hpp"
 #include "fhir/terms.hpp"
 
 namespace resultsync::api::fhir_face {
@@ -348,7 +349,7 @@ class Search {
     char joint = '?';
     const auto add = [&](std::string_view name, std::string_view value) {
       url += joint;
-      url += fhir::percent_encoded(name) + "=" + fhir::percent_encoded(value);
+      url += percent_encoded(name) + "=" + percent_encoded(value);
       joint = '&';
     };
     for (const auto& [name, value] : request_.understood) add(name, value);
