@@ -57,7 +57,8 @@ TEST(Feed, a_result_and_its_correction) {
   EXPECT_EQ(page.text(item(0, "ordered_test_id")), "ordts_1");
   EXPECT_EQ(page.text(item(0, "ordered_test/attributes/results_hl7")), "A");
   EXPECT_EQ(page.at(item(0, "result")),
-            R"({"version":1,"current_version":1,"previous_version":null,"reading":"not_hl7"})");
+            R"({"version":1,"current_version":1,"previous_version":null,"link":)"
+            R"("/v1/results/ordts_1/versions/1?source=rupa&order=ord_1","reading":"not_hl7"})");
   EXPECT_EQ(page.at(item(0, "changes")), R"([{"member":"results_hl7","from":null,"to":"A"}])");
   EXPECT_EQ(page.text(item(0, "created_at")), "2024-01-01T00:00:00Z");
   EXPECT_NE(page.at(item(0, "received_at")), "absent");
@@ -65,11 +66,13 @@ TEST(Feed, a_result_and_its_correction) {
   EXPECT_EQ(page.at(item(0, "unavailable")), "absent");
 
   EXPECT_EQ(page.at(item(1, "result")),
-            R"({"version":2,"current_version":2,"previous_version":1,"reading":"not_hl7"})");
+            R"({"version":2,"current_version":2,"previous_version":1,"link":)"
+            R"("/v1/results/ordts_1/versions/2?source=rupa&order=ord_1","reading":"not_hl7"})");
   EXPECT_EQ(page.at(item(1, "changes")), R"([{"member":"results_hl7","from":"A","to":"B"}])");
   EXPECT_EQ(page.at(item(2, "current")), "false") << "S2: a late older event does not regress what is current";
   EXPECT_EQ(page.at(item(2, "result")),
-            R"({"version":3,"current_version":2,"previous_version":1,"reading":"not_hl7"})");
+            R"({"version":3,"current_version":2,"previous_version":1,"link":)"
+            R"("/v1/results/ordts_1/versions/3?source=rupa&order=ord_1","reading":"not_hl7"})");
   EXPECT_EQ(page.text("/next"), page.text(item(2, "cursor")));
 }
 
