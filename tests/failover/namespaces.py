@@ -37,8 +37,11 @@ def enter() -> "Network | None":
 def is_possible() -> bool:
     if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "ip", "iptables"))):
         return False
-    probe = "ip link add name rs0 type veth peer name rs1 && ip link add name rsb type bridge && iptables -A INPUT -s 10.77.0.9 -j DROP"
-    return subprocess.run(["unshare", "--net", "sh", "-c", probe], capture_output=True, check=False).returncode == 0
+    everything_that_is_needed = """
+        mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && ip netns add probe && ip link add name probe-bridge type bridge &&
+        ip link add name probe-end type veth peer name eth0 netns probe && ip netns exec probe iptables -A INPUT -s 10.77.0.9 -j DROP
+    """
+    return subprocess.run(["unshare", "--net", "--mount", "sh", "-c", everything_that_is_needed], capture_output=True, check=False).returncode == 0
 
 
 def ip(*words: str) -> None:
