@@ -128,13 +128,22 @@ class House:
 
     def settled(self):
         """Waits until all that was acknowledged is applied, and no backfill is left."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+
+        def status_when_settled():
             _, status = self.api("GET", "/v1/status")
-            if status["log"]["lag_records"] == 0 and not status["backfills"]:
-                return status
-            time.sleep(0.05)
-        raise AssertionError(f"not settled: {status}")
+            return status if status["log"]["lag_records"] == 0 and not status["backfills"] else None
+
+        return self.wait_for(status_when_settled)
+
+    def wait_for(self, what, patience=30):
+        """Asks until the answer is true, and gives it back; the one place where a test has no sign to wait for but must ask again."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            found = what()
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError("it did not come to be: " + self.log_text()[-3000:])
 
     def feed(self, practitioner):
         self.settled()

@@ -115,14 +115,17 @@ class NetworkHouse(House):
         status, _, page = request("GET", headers["Location"], None, {"Cookie": cookie})
         return status, page.decode()
 
-    def wait_for(self, what, patience=30):
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            found = what()
-            if found:
-                return found
-            time.sleep(0.05)
-        raise AssertionError("it did not come to be: " + self.log_text()[-3000:])
+    def connect_every_clinic(self):
+        """One application practitioner for each clinic of the sandbox, also where it makes trouble: {clinic: practitioner}."""
+        names = {}
+        for number, clinic in enumerate(self.sandbox.control("GET", "/state")["clinics"]):
+            names[clinic["id"]] = f"app{number}"
+            for _ in range(20):
+                status, page = self.consent(f"app{number}", clinic["practitioners"][0]["id"])
+                if status == 200 and "Connected" in page:
+                    break
+            assert status == 200 and "Connected" in page, page
+        return names
 
     def reading(self, practitioner):
         _, row = self.api("GET", "/v1/practitioners/" + practitioner)

@@ -53,6 +53,7 @@ class Network(unittest.TestCase):
         self.sandbox.control("POST", f"/ordered-tests/{order['ordered_tests'][0]}/release", {"stage": "final"})
         self.sandbox.quiet()
         self.connect()
+        self.house.wait_for(lambda: results(self.house.feed("anna"), order["ordered_tests"][0]))
         self.house.documents_settled()
         self.assertEqual(len(results(self.house.feed("anna"), order["ordered_tests"][0])), 1)
 
@@ -205,15 +206,7 @@ class Hostile(unittest.TestCase):
         house.settings += "\n[documents]\nretry_seconds = 1\nretry_most_seconds = 4\nwait_seconds = 600\n"
         house.configure()
         house.start()
-        clinics = house.sandbox.control("GET", "/state")["clinics"]
-        names = {}
-        for number, clinic in enumerate(clinics):
-            names[clinic["id"]] = f"app{number}"
-            for attempt in range(20):
-                status, page = house.consent(f"app{number}", clinic["practitioners"][0]["id"])
-                if status == 200 and "Connected" in page:
-                    break
-            self.assertEqual(status, 200, page)
+        names = house.connect_every_clinic()
         house.wait_for(lambda: all((house.reading(name) or {}).get("state") == "finished" for name in names.values()), 120)
         for restart in range(int(os.environ.get("HOSTILE_RESTARTS", "1"))):
             house.wait_for(lambda: house.sandbox.control("GET", "/state")["counts"]["events_released"] > 3 * (restart + 1), 120)

@@ -88,10 +88,7 @@ class Review(unittest.TestCase):
                 return [(one["type"], one["data"]["steps_told"]) for one in bodies.values()]
 
             def until(expected, seconds=40):
-                deadline = time.monotonic() + seconds
-                while sorted(told()) != sorted(expected):
-                    self.assertLess(time.monotonic(), deadline, (told(), expected))
-                    time.sleep(0.05)
+                self.house.wait_for(lambda: sorted(told()) == sorted(expected), seconds)
 
             until([("critical.opened", 0)])
             self.house.kill()

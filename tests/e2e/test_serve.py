@@ -16,12 +16,6 @@ class Serve(unittest.TestCase):
         self.house = House().start()
         self.addCleanup(self.house.remove)
 
-    def until(self, done, what, seconds=10):
-        deadline = time.monotonic() + seconds
-        while not done():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.01)
-
     def metrics(self):
         connection = http.client.HTTPConnection(self.house.addresses["private"], timeout=10)
         connection.request("GET", "/metrics")
@@ -95,7 +89,7 @@ class Serve(unittest.TestCase):
         with subprocess.Popen(
             [BINARY, "listen", "--practitioner", "anna"], cwd=self.house.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
         ) as listener:
-            self.until(lambda: "resultsync_api_feed_waiters 1" in self.metrics(), "the long poll waits")
+            self.house.wait_for(lambda: "resultsync_api_feed_waiters 1" in self.metrics())
             code, seconds = self.house.terminate()
             listener.kill()
         self.assertEqual(code, 0)
@@ -108,7 +102,7 @@ class Serve(unittest.TestCase):
             half_a_request.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
             self.assertIn(b"100 Continue", half_a_request.recv(100))
             self.house.process.terminate()
-            self.until(lambda: "server.stopping" in self.house.log_text(), "it was told to end")
+            self.house.wait_for(lambda: "server.stopping" in self.house.log_text())
             self.assertIsNone(self.house.process.poll(), "it waits for what is in flight")
             begun = time.monotonic()
             self.house.process.terminate()

@@ -101,11 +101,7 @@ class Generic(unittest.TestCase):
         return [item for item in self.house.feed(practitioner) if item["type"] == "result"]
 
     def wait_results(self, practitioner, count):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if len(self.results(practitioner)) >= count:
-                break
-            time.sleep(0.05)
+        self.house.wait_for(lambda: len(self.results(practitioner)) >= count)
         items = self.results(practitioner)
         self.assertEqual(len(items), count, self.house.log_text()[-2000:])
         return items
@@ -320,15 +316,7 @@ class FullscriptHostile(unittest.TestCase):
                                 settings="\n[documents]\nretry_seconds = 1\nretry_most_seconds = 4\n")
         self.addCleanup(house.remove)
         house.start()
-        clinics = house.sandbox.control("GET", "/state")["clinics"]
-        names = {}
-        for number, clinic in enumerate(clinics):
-            names[clinic["id"]] = f"app{number}"
-            for _ in range(20):
-                status, page = house.consent(f"app{number}", clinic["practitioners"][0]["id"])
-                if status == 200 and "Connected" in page:
-                    break
-            self.assertEqual(status, 200, page)
+        names = house.connect_every_clinic()
         house.wait_for(lambda: house.sandbox.control("GET", "/state")["quiet"], 240)
         house.settled()
         house.documents_settled(240)
