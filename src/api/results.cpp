@@ -29,7 +29,8 @@ constexpr std::size_t kPageBytesMax = 8 * 1024 * 1024;
 constexpr Sequence kNewestRecord{std::numeric_limits<std::int64_t>::max()};
 
 std::string url_of(const store::ResultRow& row) {
-  return "/v1/results/" + percent_encoded(row.test.text());
+  return "/v1/results/" + percent_encoded(row.test.text()) + "?source=" + percent_encoded(row.source.text()) +
+         "&order=" + percent_encoded(row.order.text());
 }
 
 void write_row(JsonWriter& json, const store::ResultRow& row) {
@@ -206,10 +207,6 @@ Problem unknown_version() {
   return not_found("unknown_version", "The ordered test has no result version of this number.");
 }
 
-std::string url_of_version(const OrderedTestId& test, int version) {
-  return "/v1/results/" + percent_encoded(test.text()) + "/versions/" + std::to_string(version);
-}
-
 Checked<store::Sight> sight_of(store::ViewsSnapshot& snapshot, const Call& call,
                                const std::optional<std::string>& practitioner) {
   store::Sight sight{call.caller.reach, {}};
@@ -364,7 +361,7 @@ Reply get_result(Service& service, const Call& call) {
     time_member(json, "first_received_at", first_seen ? first_seen->received_at : orders::kNoTime);
     write_last_review(json, last_review);
     json.member("current", place.version == current->version)
-        .member("url", url_of_version(test.id, place.version))
+        .member("url", store::link_to_version(found->row.source, found->row.order, test.id, place.version))
         .end_object();
   }
   json.end_array().end_object();

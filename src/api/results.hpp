@@ -30,7 +30,6 @@ Checked<FoundResult> find_result(const Service& service, store::ViewsSnapshot& s
                                  const store::Sight& sight);
 std::optional<int> version_number(std::string_view text);
 Problem unknown_version();
-std::string url_of_version(const OrderedTestId& test, int version);
 
 // One version of an ordered test: the last event in time that shows it, and what stood before that event.
 struct VersionPlace {

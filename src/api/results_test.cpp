@@ -42,7 +42,7 @@ TEST_F(Results, are_listed_in_the_order_of_change_with_what_to_look_at_first) {
   EXPECT_EQ(page.text("/items/0/ordered_test_id") + page.text("/items/1/ordered_test_id"), "t2t1");
   EXPECT_EQ(page.text("/items/1/status"), "corrected");
   EXPECT_EQ(page.at("/items/1/version"), "2");
-  EXPECT_EQ(page.text("/items/1/url"), "/v1/results/t1");
+  EXPECT_EQ(page.text("/items/1/url"), "/v1/results/t1?source=rupa&order=ord_1");
   EXPECT_EQ(page.at("/items/1/summary/abnormal"), "1");
   EXPECT_EQ(page.at("/items/0/summary/observations"), "1");
   EXPECT_EQ(page.at("/next"), "null");
@@ -79,7 +79,7 @@ TEST_F(Results, show_what_is_current_and_each_version_for_ever) {
   ASSERT_EQ(now.size("/versions"), 2U);
   EXPECT_EQ(now.text("/versions/0/status"), "preliminary");
   EXPECT_EQ(now.at("/versions/1/current"), "true");
-  EXPECT_EQ(now.text("/versions/1/url"), "/v1/results/t1/versions/2");
+  EXPECT_EQ(now.text("/versions/1/url"), "/v1/results/t1/versions/2?source=rupa&order=ord_1");
 
   const auto first = house_.get("/v1/results/t1/versions/1");
   EXPECT_EQ(Json(first.body).text("/reports/0/observations/0/values/0/text"), "19");
@@ -127,6 +127,15 @@ TEST_F(Results, of_one_id_at_two_sources_are_told_apart) {
   receive({.id = "e2", .order = "ord_2", .test = "t1", .result = message("F", hemoglobin("16"))});
   EXPECT_EQ(code_of(house_.get("/v1/results/t1?source=rupa")), "ambiguous_id");
   EXPECT_EQ(Json(house_.get("/v1/results/t1?source=rupa&order=ord_2").body).text("/order_id"), "ord_2");
+  // Every link that is given leads to the one that it was given with.
+  const Json listed(house_.get("/v1/results").body);
+  ASSERT_EQ(listed.size("/items"), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::string item = "/items/" + std::to_string(i);
+    const Json one(house_.get(listed.text(item + "/url")).body);
+    for (const char* member : {"/source", "/order_id"}) EXPECT_EQ(one.text(member), listed.text(item + member));
+    EXPECT_EQ(house_.get(one.text("/versions/0/url")).status, 200);
+  }
 }
 
 TEST_F(Results, a_series_never_mixes_units_or_two_laboratories_own_codes) {

@@ -81,7 +81,7 @@ void write_critical(JsonWriter& json, const Service& service, const store::Criti
     write_note(json, service, name_of_note("critical", row.order_key, row.test, row.version), one.note);
     json.end_object();
   }
-  json.end_array().member("url", url_of_version(row.test, row.version)).end_object();
+  json.end_array().member("url", store::link_to_version(row.source, row.order, row.test, row.version)).end_object();
 }
 
 // Writes rows up to the size of a page, in rows and in bytes (P3: notes are long). How many.

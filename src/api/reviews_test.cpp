@@ -253,7 +253,7 @@ TEST_F(Reviews, a_critical_version_waits_for_an_acknowledgement_of_its_clinic) {
   ASSERT_EQ(page.size("/items"), 1U);
   EXPECT_EQ(page.text("/items/0/ordered_test_id"), "t1");
   EXPECT_EQ(page.text("/items/0/clinic_id"), "cli_1");
-  EXPECT_EQ(page.text("/items/0/url"), "/v1/results/t1/versions/2");
+  EXPECT_EQ(page.text("/items/0/url"), "/v1/results/t1/versions/2?source=rupa&order=ord_1");
   EXPECT_EQ(Json(house_.get("/v1/critical?practitioner=ben").body).size("/items"), 0U);
   EXPECT_EQ(Json(house_.get("/v1/results").body).text("/items/0/critical/state"), "open");
 

@@ -34,6 +34,7 @@ TEST(CommandLine, every_command_has_help_and_every_option_an_explanation) {
     const Outcome outcome = run(words);
     EXPECT_EQ(outcome.code, ExitCode::kOk) << entry.name;
     EXPECT_NE(outcome.out.find("Usage: resultsync " + std::string(entry.name)), std::string::npos) << outcome.out;
+    EXPECT_EQ(outcome.out.find("] (required)"), std::string::npos) << "a default that nobody gets: " << outcome.out;
     Options options;
     const auto command = entry.make();
     command->declare(options);

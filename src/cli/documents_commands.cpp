@@ -67,17 +67,11 @@ class DocumentsRetry final : public Command {
     if (!source_.empty()) json.member("source", source_);
     if (!order_.empty()) json.member("order_id", order_);
     const auto answer = client->send("POST", "/v1/documents/retry", json.end_object().take());
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    terminal.out() << fmt::format("{} that had been given up taken up again, {} more tried at once\n",
-                                  shown(document->root(), {"taken_up"}), shown(document->root(), {"hastened"}));
-    terminal.talk() << "What is still missing, and why: resultsync documents\n";
-    return ExitCode::kOk;
+    return print_object(terminal, output_, answer, [&](JsonValue retried) {
+      terminal.out() << fmt::format("{} that had been given up taken up again, {} more tried at once\n",
+                                    shown(retried, {"taken_up"}), shown(retried, {"hastened"}));
+      terminal.talk() << "What is still missing, and why: resultsync documents\n";
+    });
   }
 
  private:

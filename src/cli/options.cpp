@@ -7,6 +7,7 @@
 namespace resultsync::cli {
 
 std::string Option::fallback() const {
+  if (required) return {};  // what its target begins with is nothing that anybody gets
   return std::visit(
       [](const auto* value) -> std::string {
         using Value = std::remove_cvref_t<decltype(*value)>;

@@ -81,18 +81,12 @@ class ResultsReview final : public Command {
     JsonWriter json;
     json.begin_object().member("action", action_).member("allow_outdated", allow_outdated_);
     const auto answer = statement_.send("reviews", json);
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!statement_.output.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    terminal.out() << fmt::format("version {} of {}: {} by {}; the result is {}\n", statement_.version,
-                                  printable(statement_.test), printable(shown(document->root(), {"review", "action"})),
-                                  printable(shown(document->root(), {"review", "practitioner"})),
-                                  printable(shown(document->root(), {"state"})));
-    return ExitCode::kOk;
+    return print_object(terminal, statement_.output, answer, [&](JsonValue signature) {
+      terminal.out() << fmt::format("version {} of {}: {} by {}; the result is {}\n", statement_.version,
+                                    printable(statement_.test), printable(shown(signature, {"review", "action"})),
+                                    printable(shown(signature, {"review", "practitioner"})),
+                                    printable(shown(signature, {"state"})));
+    });
   }
 
  private:
@@ -204,19 +198,13 @@ class CriticalAcknowledge final : public Command {
     JsonWriter json;
     json.begin_object();
     const auto answer = statement_.send("acknowledge", json);
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!statement_.output.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    const auto all = elements(document->root(), {"acknowledgements"});
-    if (all.empty()) return ExitCode::kOk;
-    terminal.out() << fmt::format("version {} of {}: acknowledged by {} at {}\n", statement_.version,
-                                  printable(statement_.test), printable(shown(all.front(), {"practitioner"})),
-                                  printable(shown(all.front(), {"acknowledged_at"})));
-    return ExitCode::kOk;
+    return print_object(terminal, statement_.output, answer, [&](JsonValue critical) {
+      const auto all = elements(critical, {"acknowledgements"});
+      if (all.empty()) return;
+      terminal.out() << fmt::format("version {} of {}: acknowledged by {} at {}\n", statement_.version,
+                                    printable(statement_.test), printable(shown(all.front(), {"practitioner"})),
+                                    printable(shown(all.front(), {"acknowledged_at"})));
+    });
   }
 
  private:

@@ -71,22 +71,16 @@ class UnmatchedMatch final : public Command {
     if (!source_.empty()) json.member("source", source_);
     json.end_object();
     const auto answer = client->send("POST", "/v1/unmatched/" + percent_encoded(event_) + "/match", json.take());
-    if (!answer) return terminal.complain(answer.error());
-    const auto document = JsonDocument::parse(*answer);
-    if (!document) return terminal.complain(document.error());
-    if (!output_.table()) {
-      terminal.out() << *answer << '\n';
-      return ExitCode::kOk;
-    }
-    const std::string items = shown(document->root(), {"items"});
-    terminal.out() << fmt::format("order {} belongs to {}; {} feed item{} issued\n",
-                                  printable(shown(document->root(), {"order_id"})), printable(clinic_), items,
-                                  items == "1" ? "" : "s");
-    if (shown(document->root(), {"nobody_connected"}) == "true") {
-      terminal.talk() << fmt::format("Nobody is connected to {} yet: resultsync connect PRACTITIONER --clinic {}\n",
-                                     printable(clinic_), printable(clinic_));
-    }
-    return ExitCode::kOk;
+    return print_object(terminal, output_, answer, [&](JsonValue matched) {
+      const std::string items = shown(matched, {"items"});
+      terminal.out() << fmt::format("order {} belongs to {}; {} feed item{} issued\n",
+                                    printable(shown(matched, {"order_id"})), printable(clinic_), items,
+                                    items == "1" ? "" : "s");
+      if (shown(matched, {"nobody_connected"}) == "true") {
+        terminal.talk() << fmt::format("Nobody is connected to {} yet: resultsync connect PRACTITIONER --clinic {}\n",
+                                       printable(clinic_), printable(clinic_));
+      }
+    });
   }
 
  private:

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstring>
-#include <span>
 
 #include "store/log/crc32c.hpp"
 
