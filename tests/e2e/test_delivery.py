@@ -108,7 +108,8 @@ class Delivery(unittest.TestCase):
         for n in range(20):
             self.make(f"dead{n}", "hang")
         beside = slowest("beside")
-        self.assertLess(beside, alone + 2, "thirty deliveries beside twenty endpoints that hang")
+        # One after the other, their thirty attempts each would take some minutes.
+        self.assertLess(beside, alone + 15, "thirty deliveries beside twenty endpoints that hang")
 
     def test_the_command_line_makes_an_endpoint_tests_it_and_shows_what_became_of_it(self):
         code, said, talk = self.house.run("endpoints", "add", self.receiver.url("cli"), "-o", "json")
