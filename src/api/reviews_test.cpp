@@ -11,6 +11,7 @@
 #include "runtime/random.hpp"
 #include "store/audit.hpp"
 #include "store/reviews.hpp"
+#include "store/unavailable.hpp"
 #include "sync/critical.hpp"
 
 namespace resultsync::api {
@@ -538,6 +539,76 @@ TEST_F(Critical, what_is_told_names_ids_and_nothing_of_the_patient) {
   EXPECT_EQ(note.at("/steps"), "2");
   for (const char* never : {"7.1", "HH", "Doe", "pat_1", "Potassium"})
     EXPECT_EQ(views[0].row.note.find(never), std::string::npos) << never;
+}
+
+TEST_F(Critical, an_escalation_is_told_when_it_is_due_and_not_at_the_next_look) {
+  options_ = {.escalate_after = {20ms}, .escalate_younger_than = 24h, .look_every = 1h};
+  sync::CriticalWatch watch(*house_.views_, house_.log_, house_.clock_, metrics_, options_);
+  std::promise<void> escalated;
+  int told_times = 0;
+  watch.on_told([&] {  // what begins, then its escalation
+    if (++told_times == 2) escalated.set_value();
+  });
+  endpoint();
+  receive("e1", lab("7.1", "HH"), now_text());
+  watch.start([](const Error&) {});
+  EXPECT_EQ(escalated.get_future().wait_for(60s), std::future_status::ready);
+  watch.stop();
+}
+
+// The bodies of the log cannot be read just now.
+class AwayLog final : public store::EventLog {
+ public:
+  explicit AwayLog(store::EventLog& log) : log_(log) {}
+  void append(store::Record record, Committed committed) override {
+    log_.append(std::move(record), std::move(committed));
+  }
+  [[nodiscard]] Result<std::vector<store::StoredRecord>> read(Sequence after, store::ReadLimits limits) const override {
+    return log_.read(after, limits);
+  }
+  [[nodiscard]] Result<store::StoredRecord> at(Sequence) const override {
+    return fail(std::string(store::kUnavailable), "the database is away");
+  }
+  [[nodiscard]] Sequence end() const override { return log_.end(); }
+  [[nodiscard]] std::string id() const override { return log_.id(); }
+  void on_commit(std::function<void(Sequence)> listener) override { log_.on_commit(std::move(listener)); }
+
+ private:
+  store::EventLog& log_;
+};
+
+TEST_F(Critical, what_cannot_be_judged_keeps_nobody_else_waiting) {
+  const std::string hook = endpoint();
+  receive("e1", lab("7.1", "HH"), now_text());
+  look();
+  {
+    const auto transaction = house_.views_->begin();
+    auto row = *transaction->read().reviews().critical({.sight = {}, .source = {}, .state = {}}, {}, 1).begin();
+    row.reconsider = true;
+    row.next_at = {};
+    for (int i = 0; i < 150; ++i) transaction->reviews().add_critical(row);
+    ASSERT_TRUE(transaction->commit().has_value());
+  }
+  receive("f1", lab("7.1", "HH"), now_text(), "t2", "ord_2");
+  AwayLog away(house_.log_);
+  sync::CriticalWatch watch(*house_.views_, away, time_, metrics_, options_);
+  look(watch);
+  EXPECT_EQ(told(hook), "critical.opened 1/0, critical.opened 1/0");
+}
+
+TEST_F(Critical, an_alarm_that_is_due_waits_for_no_judgement) {
+  const std::string hook = endpoint();
+  receive("e1", lab("7.1", "HH"), now_text());
+  look();
+  receive("e2", lab("4.1", "N", "C"), "2024-06-13T00:00:00Z");  // older, and known late: was it taken back?
+  AwayLog away(house_.log_);
+  sync::CriticalWatch watch(*house_.views_, away, time_, metrics_, options_);
+  later(14min);
+  look(watch);
+  EXPECT_EQ(told(hook), "critical.opened 1/0");
+  later(1min);
+  look(watch);
+  EXPECT_EQ(told(hook), "critical.opened 1/0, critical.escalated 1/1");
 }
 
 TEST(ReviewsAtRest, a_note_is_not_readable_in_the_store) {

@@ -107,6 +107,8 @@ class ReviewReads {
   // What the watch has to do: `reconsider` is set; an escalation is due; somebody can see it and its clock stands still
   // or it was not told; or its end was not told yet. In the order of the keys.
   virtual std::vector<CriticalRow> critical_work(Timestamp now, CriticalKey after, std::size_t limit) = 0;
+  // When the next escalation after `now` is due; nothing if none is.
+  virtual std::optional<Timestamp> next_critical_step(Timestamp now) = 0;
 };
 
 class ReviewWrites {

@@ -95,34 +95,55 @@ CriticalWatch::~CriticalWatch() {
   stop();
 }
 
+// Page after page: what cannot be judged now keeps nothing waiting that comes after it.
 Result<std::size_t> CriticalWatch::step() {
-  std::map<store::CriticalKey, Judgement> judgements;
-  bool is_idle = false;
-  {
-    const auto snapshot = views_.snapshot();
-    const auto rows = snapshot->reviews().critical_work(clock_.now(), {}, kRowsAtOnce);
-    for (const CriticalRow& row : rows) {
-      if (!row.reconsider || row.state != CriticalState::kOpen) continue;
-      if (const auto judgement = judge(*snapshot, row)) judgements.emplace(row.key, *judgement);
+  std::size_t changed = 0;
+  store::CriticalKey after;
+  bool is_idle = true;
+  while (true) {
+    std::map<store::CriticalKey, Judgement> judgements;
+    {
+      const auto snapshot = views_.snapshot();
+      const auto rows = snapshot->reviews().critical_work(clock_.now(), after, kRowsAtOnce);
+      for (const CriticalRow& row : rows) {
+        if (!row.reconsider || row.state != CriticalState::kOpen) continue;
+        if (const auto judgement = judge(*snapshot, row)) judgements.emplace(row.key, *judgement);
+      }
+      if (auto status = snapshot->status(); !status) return forward_error(std::move(status));
+      if (rows.empty()) break;
     }
-    if (auto status = snapshot->status(); !status) return forward_error(std::move(status));
-    is_idle = rows.empty();
+    is_idle = false;
+    const auto transaction = views_.begin();
+    auto rows = transaction->read().reviews().critical_work(clock_.now(), after, kRowsAtOnce);
+    const bool more = rows.size() == kRowsAtOnce;
+    if (!rows.empty()) after = rows.back().key;
+    const auto minded = mind_all(*transaction, std::move(rows), judgements);
+    if (!minded) return minded;
+    changed += *minded;
+    if (!more) break;
   }
   if (is_idle) {
     show_totals();
-    return 0;
+  } else {
+    shown_at_.reset();
   }
+  return changed;
+}
+
+Result<std::size_t> CriticalWatch::mind_all(store::ViewsTransaction& transaction, std::vector<CriticalRow> rows,
+                                            const std::map<store::CriticalKey, Judgement>& judgements) {
   told_ = false;
   escalated_ = 0;
   std::size_t changed = 0;
-  const auto transaction = views_.begin();
-  for (CriticalRow& row : transaction->read().reviews().critical_work(clock_.now(), {}, kRowsAtOnce))
-    changed += mind(*transaction, std::move(row), judgements) ? 1 : 0;
-  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  for (CriticalRow& row : rows) changed += mind(transaction, std::move(row), judgements) ? 1 : 0;
+  if (auto committed = transaction.commit(); !committed) return forward_error(std::move(committed));
   escalations_.add(escalated_);
   if (told_ && told_listener_) told_listener_();
-  shown_at_.reset();
   return changed;
+}
+
+std::optional<Timestamp> CriticalWatch::next_due() const {
+  return views_.snapshot()->reviews().next_critical_step(clock_.now());
 }
 
 // What is known after all that was sent. Labs send reports in parts: what a later part does not speak of stands. What
@@ -131,7 +152,7 @@ std::optional<CriticalWatch::Judgement> CriticalWatch::judge(store::ViewsSnapsho
                                                              const CriticalRow& row) const {
   const auto order = views.order(row.order_key);
   const auto* test = order ? order->history.test(row.test) : nullptr;
-  if (test == nullptr || test->points.empty()) return std::nullopt;
+  if (test == nullptr || test->points.empty()) return Judgement{};  // nothing speaks against it
   results::KnownResult known;
   const orders::TestPoint& latest = test->points.back();
   auto records = orders::contents_before(*test, latest.record, kNewest);
@@ -155,11 +176,13 @@ bool CriticalWatch::mind(store::ViewsTransaction& transaction, CriticalRow row,
     const auto judgement = judgements.find(row.key);
     const auto order = transaction.read().order(row.order_key);
     const auto* test = order ? order->history.test(row.test) : nullptr;
-    // More came meanwhile: it is judged again in the next step.
-    if (judgement == judgements.end() || test == nullptr || test->points.size() != judgement->second.points)
-      return false;
-    row.reconsider = false;
-    if (!judgement->second.stands) end(row, CriticalState::kNoLongerCritical, clock_.now());
+    const std::size_t points = test == nullptr ? 0 : test->points.size();
+    if (judgement != judgements.end() && points == judgement->second.points) {
+      row.reconsider = false;
+      if (!judgement->second.stands) end(row, CriticalState::kNoLongerCritical, clock_.now());
+    } else if (row.next_at == Timestamp{} || row.next_at > clock_.now()) {
+      return false;  // more came meanwhile, or it cannot be read now: it is judged again in the next step
+    }  // an alarm that is due waits for no judgement
   }
   row.state == CriticalState::kOpen ? mind_open(transaction, row) : tell_end(transaction, row);
   transaction.reviews().save_critical(row);
@@ -287,9 +310,18 @@ void CriticalWatch::run(const std::stop_token& stop) {
       return;
     }
     if (*stepped > 0) continue;
-    wait(kBetweenLooks, false);
-    wait(options_.look_every, true);
+    const auto due = until_next_step();
+    wait(std::min(kBetweenLooks, due), false);
+    if (due > kBetweenLooks) wait(std::min(options_.look_every, due - kBetweenLooks), true);
   }
+}
+
+// What is due already and could not be done is looked at again in its turn, not at once.
+std::chrono::milliseconds CriticalWatch::until_next_step() const {
+  const auto due = next_due();
+  if (!due) return std::chrono::milliseconds::max();
+  const CriticalOptions::Delay left(std::max<std::int64_t>(due->microseconds - clock_.now().microseconds, 0));
+  return std::chrono::ceil<std::chrono::milliseconds>(left);
 }
 
 }  // namespace resultsync::sync

@@ -48,6 +48,7 @@ struct CriticalOptions {
   std::vector<Delay> escalate_after{std::chrono::minutes(15), std::chrono::hours(1), std::chrono::hours(4)};
   // What the network told longer ago is old news (a back-fill, a reconciliation): it is listed, and nobody is alarmed.
   Delay escalate_younger_than = std::chrono::hours(24 * 7);
+  // At least so often, for what nobody tells of: another instance's doings, a clock that was set.
   std::chrono::milliseconds look_every{5'000};
 };
 
@@ -61,9 +62,11 @@ class CriticalWatch {
 
   // Does what is due. The number of results that it changed something of; errors: those of the store.
   Result<std::size_t> step();
+  // When the next escalation is due; nothing if none is.
+  [[nodiscard]] std::optional<Timestamp> next_due() const;
 
-  // Steps from time to time and when woken, on a thread of its own, until stop(). While the store is unavailable it
-  // tries again; any other failure stops it for good, and `on_failure` is told once.
+  // Steps when an escalation is due, when woken and from time to time, on a thread of its own, until stop(). While the
+  // store is unavailable it tries again; any other failure stops it for good, and `on_failure` is told once.
   void start(std::function<void(const Error&)> on_failure);
   void wake();  // results or acknowledgements came; from any thread, never blocks
   void stop();
@@ -77,6 +80,10 @@ class CriticalWatch {
     bool stands = true;
   };
   void run(const std::stop_token& stop);
+  [[nodiscard]] std::chrono::milliseconds until_next_step() const;
+  Result<std::size_t> mind_all(store::ViewsTransaction& transaction, std::vector<store::CriticalRow> rows,
+                               const std::map<store::CriticalKey, Judgement>& judgements);
+  // Nothing: it cannot be told now.
   std::optional<Judgement> judge(store::ViewsSnapshot& views, const store::CriticalRow& row) const;
   bool mind(store::ViewsTransaction& transaction, store::CriticalRow row,
             const std::map<store::CriticalKey, Judgement>& judgements);

@@ -171,6 +171,13 @@ std::vector<CriticalRow> SqlReviewReads::critical_work(Timestamp now, CriticalKe
   return rows;
 }
 
+std::optional<Timestamp> SqlReviewReads::next_critical_step(Timestamp now) {
+  Query query(database_, "SELECT min(next_at) FROM critical_results WHERE state = 'open' AND next_at > ?1",
+              now.microseconds);
+  if (!query.next() || query.is_null(0)) return std::nullopt;
+  return Timestamp{query.integer(0)};
+}
+
 SignatureKey SqlReviewWrites::add_signature(const SignatureRow& signature) {
   Query query(database_,
               "INSERT INTO signatures (order_key, test_id, version, practitioner_key, action, note, was_current, "

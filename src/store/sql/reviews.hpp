@@ -20,6 +20,7 @@ class SqlReviewReads final : public ReviewReads {
   std::vector<CriticalAcknowledgement> acknowledgements(CriticalKey key) override;
   CriticalTotals critical_totals() override;
   std::vector<CriticalRow> critical_work(Timestamp now, CriticalKey after, std::size_t limit) override;
+  std::optional<Timestamp> next_critical_step(Timestamp now) override;
 
  private:
   Database& database_;
