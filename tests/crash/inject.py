@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import oracle
+from readers import Reader
 from senders import PRACTITIONERS, Senders
 from service import Service
 
@@ -31,14 +32,18 @@ SERVING = "serving"           # strace is attached once it is ready: the way to 
 
 VIEWS = "views"               # as serving, and only calls on the views' files count: the way from the log to the feeds
 
-VIEW_FILES = ["views.db", "views.db-wal"]
+AUDIT = "audit"               # as serving, while somebody reads, and only calls on the audit log's files count: the way to the answer
+
+FILES = {VIEWS: ["views.db", "views.db-wal"], AUDIT: ["audit.db", "audit.db-wal"]}
 KILL_AT = {
     STARTING: ["openat", "pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "renameat2", "ftruncate", "fallocate", "unlink"],
     SERVING: ["pwrite64", "pwritev", "write", "fdatasync", "fsync", "openat", "rename", "ftruncate", "fallocate", "unlink",
               "sendto", "sendmsg", "writev"],
     VIEWS: ["pwrite64", "fdatasync"],
+    AUDIT: ["pwrite64", "fdatasync"],
 }
-FAIL_AT = {STARTING: ["pwrite64", "fdatasync", "fsync"], SERVING: ["pwrite64", "pwritev", "fdatasync", "fsync"], VIEWS: ["pwrite64", "fdatasync"]}
+FAIL_AT = {STARTING: ["pwrite64", "fdatasync", "fsync"], SERVING: ["pwrite64", "pwritev", "fdatasync", "fsync"], VIEWS: ["pwrite64", "fdatasync"],
+           AUDIT: ["pwrite64", "fdatasync"]}
 ERRORS = ["EIO", "ENOSPC"]
 
 
@@ -65,8 +70,7 @@ class Case:
     def strace(self, log: pathlib.Path, data_directory: pathlib.Path) -> list[str]:
         fault = ["signal=SIGKILL"] if self.kills else [f"error={self.fault}", f"delay_exit={int(DELAY_SECONDS * 1e6)}"]
         options = [] if self.kills else ["--seccomp-bpf"]  # with it strace 6.1 is much faster, and forgets to inject signals
-        if self.phase == VIEWS:
-            options += [option for file in VIEW_FILES for option in ("-P", str(data_directory / file))]
+        options += [option for file in FILES.get(self.phase, []) for option in ("-P", str(data_directory / file))]
         return [*STRACE, *options, "-o", str(log), "-e", f"trace={self.call}",
                 "-e", ":".join([f"inject={self.call}", *fault, f"when={self.when}"])]
 
@@ -110,7 +114,7 @@ def strace_injects() -> bool:
 
 def all_cases(arguments: argparse.Namespace):
     """The first calls of each kind; while starting, of those that touch the data directory."""
-    for phase in (STARTING, SERVING, VIEWS):
+    for phase in (STARTING, SERVING, VIEWS, AUDIT):
         for call in dict.fromkeys(KILL_AT[phase] + FAIL_AT[phase]):
             places = starting_places(call, arguments) if phase == STARTING else range(1, arguments.depth + 1)
             for place in list(places)[: arguments.depth]:
@@ -162,20 +166,27 @@ def run_case(case: Case, arguments: argparse.Namespace, seed: int) -> tuple[bool
         place = pathlib.Path(name)
         service = Service(arguments.server, place)
         senders = Senders(service, seed)
+        reader = Reader(service) if case.phase == AUDIT else None
         outcome, broken = NOT_REACHED, []
         try:
             prepare(service, senders)
-            outcome, broken = endure(case, service, senders, place / "strace.log")
+            outcome, broken = endure(case, service, [senders, *([reader] if reader else [])], place / "strace.log")
             service.start()
             broken += oracle.everything_holds(service, senders.ledger)
+            if reader:
+                broken += oracle.reads_are_on_record(service, reader.answered)
             service.stop()
             broken += oracle.rebuild_is_clean(service)
+            broken += oracle.audit_is_sound(service)
         except RuntimeError as error:
             broken.append(str(error))
         finally:
             senders.end()
+            if reader:
+                reader.end()
             service.ensure_dead()
-        print(f"{'ok    ' if not broken else 'FAILED'}  {case.name:36} {outcome}, {len(senders.ledger.acknowledged)} acknowledged", flush=True)
+        answered = f", {len(reader.answered)} answered" if reader else ""
+        print(f"{'ok    ' if not broken else 'FAILED'}  {case.name:36} {outcome}, {len(senders.ledger.acknowledged)} acknowledged{answered}", flush=True)
         for line in broken:
             print(f"    {line}")
         if broken and arguments.keep:
@@ -186,7 +197,7 @@ def run_case(case: Case, arguments: argparse.Namespace, seed: int) -> tuple[bool
     return not broken, outcome != NOT_REACHED
 
 
-def endure(case: Case, service: Service, senders: Senders, log: pathlib.Path) -> tuple[str, list[str]]:
+def endure(case: Case, service: Service, load: list[Senders | Reader], log: pathlib.Path) -> tuple[str, list[str]]:
     """Runs the server under the fault and load. What happened, and which promises that broke."""
     tracer = None
     if case.phase == STARTING:
@@ -197,13 +208,15 @@ def endure(case: Case, service: Service, senders: Senders, log: pathlib.Path) ->
         ready = True
         tracer = attach(case.strace(log, service.data_directory), service)
     if ready:
-        senders.go()
+        for one in load:
+            one.go()
         deadline = time.monotonic() + LOAD_SECONDS
         while service.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if service.process.poll() is None and not case.kills and injections(log):
             wait_for_end(service)
-        senders.rest()
+        for one in load:
+            one.rest()
     if tracer is not None:
         tracer.terminate()  # lets go of the server, if that still lives
         tracer.wait()
@@ -212,7 +225,7 @@ def endure(case: Case, service: Service, senders: Senders, log: pathlib.Path) ->
     if case.kills and code == -signal.SIGKILL:
         return "killed", []
     if hits:
-        return failure_holds(case, service, senders, hits, code)
+        return failure_holds(case, service, load[0].ledger, hits, code)
     if code is not None:
         return NOT_REACHED, [f"the server ended with {code} by itself: {service.log_tail()}"]
     service.stop()
@@ -238,12 +251,12 @@ def all_traced(pid: int) -> bool:
         return False  # a thread ended between the listing and the reading
 
 
-def failure_holds(case: Case, service: Service, senders: Senders, hits: list[Injected], code: int | None) -> tuple[str, list[str]]:
+def failure_holds(case: Case, service: Service, ledger: oracle.Ledger, hits: list[Injected], code: int | None) -> tuple[str, list[str]]:
     """A failed write or sync stops the process by itself, non-zero, and nothing is acknowledged after the log's own failed."""
     broken = []
     where = "event log" if any(hit.in_event_log for hit in hits) else pathlib.Path(re.sub(r".*<([^>]*)>.*", r"\1", hits[0].text)).name
     if code is None:
-        refuses = any(status >= 500 for status in senders.ledger.statuses)
+        refuses = any(status >= 500 for status in ledger.statuses)
         if case.fault == "ENOSPC" and refuses:
             service.stop()
         else:
@@ -255,7 +268,7 @@ def failure_holds(case: Case, service: Service, senders: Senders, hits: list[Inj
         broken.append(f"the process died of signal {-code} after {case.fault} in {hits[0].text[:200]}")
     first_in_log = min((hit.moment for hit in hits if hit.in_event_log), default=None)
     if first_in_log is not None:
-        late = oracle.acknowledged_after(senders.ledger, first_in_log + GRACE_SECONDS)
+        late = oracle.acknowledged_after(ledger, first_in_log + GRACE_SECONDS)
         if late and not (code is None and case.fault == "ENOSPC" and not case.on):
             broken.append(f"{len(late)} acknowledged after {case.fault} in the event log, first {late[0].id} (I1, I6)")
     ended = f"exit {code}" if code is not None else "lives"

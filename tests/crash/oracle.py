@@ -16,7 +16,7 @@ def recent_are_there(service: Service, ledger: Ledger) -> list[str]:
     """The cheap check after a restart: the events that were acknowledged last before the crash."""
     service.wait_synced()
     return [f"{event.id} was acknowledged and is gone (I1)" for event in ledger.acknowledged[-RECENT_CHECKED:]
-            if service.get_private(f"/v1/events/{event.id}", headers=bearer(service))[0] != 200]
+            if service.get_private(f"/v1/events/{event.id}", headers=service.bearer())[0] != 200]
 
 
 def everything_holds(service: Service, ledger: Ledger) -> list[str]:
@@ -83,12 +83,21 @@ def rebuild_is_clean(service: Service) -> list[str]:
     return [] if run.returncode == 0 else [f"verify --rebuild ended with {run.returncode}: {(run.stdout + run.stderr)[-500:]}"]
 
 
+def reads_are_on_record(service: Service, answered: list[str]) -> list[str]:
+    """Whoever was shown something stands in the audit log (P5)."""
+    recorded = {row["request_id"] for row in service.items("/v1/audit?order=oldest") if row["outcome"] == "200"}
+    return list(said(set(answered) - recorded, "read and not in the audit log (P5)"))
+
+
+def audit_is_sound(service: Service) -> list[str]:
+    """`audit verify` on the stopped server's data: the chain has no gap, and no signed end is missing (P5)."""
+    run = subprocess.run([str(service.binary), "audit", "verify", "--data-dir", str(service.data_directory)],
+                         capture_output=True, text=True, timeout=600)
+    return [] if run.returncode == 0 else [f"audit verify ended with {run.returncode}: {(run.stdout + run.stderr)[-500:]}"]
+
+
 def acknowledged_after(ledger: Ledger, moment: float) -> list[Event]:
     return [event for event in ledger.acknowledged if any(ack > moment for ack in event.acks)]
-
-
-def bearer(service: Service) -> dict[str, str]:
-    return {"Authorization": "Bearer " + (service.data_directory / "admin.key").read_text().strip()}
 
 
 def twice(values: list[str]) -> list[str]:

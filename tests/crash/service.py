@@ -92,12 +92,14 @@ class Service:
         return exchange(self.private_port, "GET", path, None, headers or {}, timeout)
 
     def api(self, path: str, method: str = "GET", body: dict | None = None) -> dict:
-        key = (self.data_directory / "admin.key").read_text().strip()
         status, text = exchange(self.private_port, method, path, json.dumps(body) if body is not None else None,
-                                {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}, 30)
+                                {**self.bearer(), "Content-Type": "application/json"}, 30)
         if status // 100 != 2:
             raise RuntimeError(f"{method} {path}: {status} {text[:300]!r}")
         return json.loads(text) if text else {}
+
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": "Bearer " + (self.data_directory / "admin.key").read_text().strip()}
 
     def connect(self, practitioner: str, clinic: str) -> None:
         self.api(f"/v1/practitioners/{practitioner}", "PUT", {"clinic_id": clinic, "source": "rupa"})
