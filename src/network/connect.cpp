@@ -57,11 +57,12 @@ std::string text_at(const orders::JsonBody& body, const std::string& pointer) {
   return orders::id_text(found);
 }
 
-// P5: who may see a clinic's data changes here, on the public listener, where no key says who asks.
-store::AuditRow audit_row(const store::ConnectLink& link, const http::Request& request, Timestamp now,
+// P5: who may see a clinic's data changes here, on the public listener, where no key says who asks. The request id is
+// that of the visit: its `begun` and its end share it.
+store::AuditRow audit_row(const store::ConnectLink& link, const http::Request& request, const std::string& request_id,
                           std::string outcome) {
   store::AuditRow row;
-  row.at = now;
+  row.request_id = request_id;
   row.actor = "connect-link";
   row.action = "GET " + std::string(kCallback);
   row.objects = {"practitioner=" + link.app_practitioner.text(), "source=" + link.source.text()};
@@ -74,6 +75,12 @@ Page ask_for_a_new_link(std::string title, std::string what) {
   return {.status = 410,
           .title = std::move(title),
           .paragraphs = {std::move(what), "Go back to the application that sent you here and ask for a new link."}};
+}
+
+Page opened_already() {
+  return ask_for_a_new_link(
+      "This page was opened already",
+      "Your consent was taken the first time. If the application does not show the connection, start again.");
 }
 
 }  // namespace
@@ -224,60 +231,75 @@ http::Response Connect::callback(const http::Request& request) {
   if (!state)
     return render(
         ask_for_a_new_link("Something is missing", "The network sent you back without what we need to know you by."));
-  auto link = link_of_visit(*state, cookie_of(request));
-  bool was_finished = link && link->finished;
-  if (link && !was_finished) {
-    // Durable before anything comes of the consent; `begun` alone says that it led to nothing, or was interrupted.
-    if (!world_.audit.append(audit_row(*link, request, world_.clock.now(), "begun"))) link.reset();
-  }
-  if (link && !was_finished) {
-    const auto taken = finish_link(link->state);
-    if (!taken) link.reset();
-    was_finished = taken && !*taken;
-  }
-  if (was_finished)
-    return render(ask_for_a_new_link(
-        "This page was opened already",
-        "Your consent was taken the first time. If the application does not show the connection, start again."));
-  if (!link)
+  const auto link = link_of_visit(*state, cookie_of(request));
+  if (link && link->finished) return render(opened_already());
+  const std::string request_id = "req_" + encode_hex(runtime::random_bytes(12));
+  const auto record = [&](std::string outcome, const std::string& clinic) {
+    auto row = audit_row(*link, request, request_id, std::move(outcome));
+    row.at = world_.clock.now();
+    if (!clinic.empty()) row.objects.push_back("clinic=" + clinic);
+    const auto recorded = world_.audit.append(row);
+    if (!recorded) runtime::log::error("audit.failed", {{"code", recorded.error().code}});
+    return recorded.has_value();
+  };
+  // Durable before anything comes of the consent; `begun` alone says that it was interrupted.
+  if (!link || !record("begun", {}))
     return render(ask_for_a_new_link("We do not know this visit",
                                      "It took longer than 15 minutes, or it was begun in another browser."));
+  Outcome outcome = end_visit(*link, request);
+  // What it led to is so, and on record as begun: whatever becomes of this row, saying otherwise would be wrong.
+  record(std::move(outcome.audited), outcome.clinic);
+  outcome.page.set_header("X-Request-Id", request_id);
+  return std::move(outcome.page);
+}
+
+Connect::Outcome Connect::end_visit(const store::ConnectLink& link, const http::Request& request) {
+  const auto taken = finish_link(link.state);
+  if (!taken)
+    return {render({.status = 503, .title = "Too busy just now", .paragraphs = {"Try again in a minute."}}),
+            "503 " + std::string(taken.error().code)};
+  if (!*taken) return {render(opened_already()), "410 opened_already"};
   if (const auto error = request.query("error")) {
     if (*error == "access_denied") {
-      return render({.status = 200,
-                     .title = "Not connected",
-                     .paragraphs = {"You did not give your consent, so nothing was connected.",
-                                    "If that was a mistake, ask the application for a new link."}});
+      return {render({.status = 200,
+                      .title = "Not connected",
+                      .paragraphs = {"You did not give your consent, so nothing was connected.",
+                                     "If that was a mistake, ask the application for a new link."}}),
+              "403 access_denied"};
     }
-    runtime::log::warning("network.consent_error", {{"source", link->source.text()}});
-    return render({.status = 502,
-                   .title = "The network could not ask for your consent",
-                   .paragraphs = {"Ask the application for a new link. If this happens again, tell its operator: the "
-                                  "network refused its request."}});
+    runtime::log::warning("network.consent_error", {{"source", link.source.text()}});
+    return {render({.status = 502,
+                    .title = "The network could not ask for your consent",
+                    .paragraphs = {"Ask the application for a new link. If this happens again, tell its operator: the "
+                                   "network refused its request."}}),
+            "502 consent_error"};
   }
   const auto code = request.query("code");
   if (!code || code->empty())
-    return render(ask_for_a_new_link("Something is missing", "The network sent you back without a code."));
-  const auto clinic = conclude(*link, *code, request);
+    return {render(ask_for_a_new_link("Something is missing", "The network sent you back without a code.")),
+            "400 no_code"};
+  auto clinic = conclude(link, *code);
   if (!clinic) {
     runtime::log::warning(
         "network.connect_failed",
-        {{"source", link->source.text()}, {"reason", clinic.error().code}, {"cause", clinic.error().cause}});
+        {{"source", link.source.text()}, {"reason", clinic.error().code}, {"cause", clinic.error().cause}});
     if (clinic.error().code == "consent_refused")
-      return render(ask_for_a_new_link("Your consent came too late", "The network did not take it any more."));
-    return render(
-        {.status = 502,
-         .title = "The network did not answer as it should",
-         .paragraphs = {
-             "Your consent was given, but your account could not be read, so nothing was connected.",
-             "Wait a minute and ask the application for a new link. If it happens again, tell its operator."}});
+      return {render(ask_for_a_new_link("Your consent came too late", "The network did not take it any more.")),
+              "410 consent_refused"};
+    return {render({.status = 502,
+                    .title = "The network did not answer as it should",
+                    .paragraphs = {"Your consent was given, but your account could not be read, so nothing was "
+                                   "connected.",
+                                   "Wait a minute and ask the application for a new link. If it happens again, tell "
+                                   "its operator."}}),
+            "502 " + std::string(clinic.error().code)};
   }
-  return render(
-      {.status = 200,
-       .title = "Connected",
-       .paragraphs = {
-           "Your clinic is connected. Its earlier orders are being read now; new results will follow by themselves.",
-           "You can close this page."}});
+  return {render({.status = 200,
+                  .title = "Connected",
+                  .paragraphs = {"Your clinic is connected. Its earlier orders are being read now; new results will "
+                                 "follow by themselves.",
+                                 "You can close this page."}}),
+          "200", std::move(*clinic)};
 }
 
 // The link that this browser was sent away with, while it may come back.
@@ -300,8 +322,7 @@ Result<bool> Connect::finish_link(const Sha256& state) {
 }
 
 // The code becomes tokens, the tokens say who this is, and that makes the connection. The clinic.
-Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code,
-                                      const http::Request& request) {
+Result<std::string> Connect::conclude(const store::ConnectLink& link, const std::string& code) {
   const SourceSettings* source = settings_of(world_.settings, link.source);
   if (source == nullptr) return fail("no_api", "this source has no API any more");
   auto verifier = world_.tokens.open("verifier " + link.link.hex(), link.sealed_verifier);
@@ -337,11 +358,6 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
     transaction->network().add_run(run);
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   }
-  auto connected_row = audit_row(link, request, world_.clock.now(), "200");
-  connected_row.objects.push_back("clinic=" + row.clinic.text());
-  // It is connected, and on record as begun: whatever becomes of this row, saying that it failed would be wrong.
-  if (const auto recorded = world_.audit.append(connected_row); !recorded)
-    runtime::log::error("audit.failed", {{"code", recorded.error().code}});
   runtime::log::info("network.connected", {{"source", row.source.text()}, {"clinic", row.clinic.text()}});
   world_.wake_sync();
   world_.feed_changed();

@@ -45,11 +45,18 @@ class Connect {
   http::Response answer(const http::Request& request);
   http::Response show_link(const std::string& token);
   http::Response use_link(const http::Request& request, const std::string& token);
+  // What became of a consent: the page that says so, and what the audit log says of it.
+  struct Outcome {
+    http::Response page;
+    std::string audited;      // "200", "403 access_denied"
+    std::string clinic = {};  // that was connected
+  };
   http::Response callback(const http::Request& request);
+  Outcome end_visit(const store::ConnectLink& link, const http::Request& request);
   [[nodiscard]] std::optional<store::ConnectLink> link_of_visit(const std::string& state,
                                                                 const std::string& cookie) const;
   Result<bool> finish_link(const Sha256& state);
-  Result<std::string> conclude(const store::ConnectLink& link, const std::string& code, const http::Request& request);
+  Result<std::string> conclude(const store::ConnectLink& link, const std::string& code);
 
   const World& world_;
   Tokens& tokens_;

@@ -105,6 +105,20 @@ class Network(unittest.TestCase):
         self.assertEqual([row["outcome"] for row in log["items"]], ["200", "begun"], "newest first")
         self.assertIn("practitioner=anna", log["items"][0]["objects"])
         self.assertIn("clinic=" + self.clinic["id"], log["items"][0]["objects"])
+        self.assertTrue(log["items"][0]["request_id"])
+        self.assertEqual(log["items"][0]["request_id"], log["items"][1]["request_id"])
+
+    def test_a_refused_consent_is_on_record_with_its_end(self):
+        self.house.consent("anna", self.anna, "refuse")
+        _, log = self.house.api("GET", "/v1/audit?actor=connect-link")
+        self.assertEqual([row["outcome"] for row in log["items"]], ["403 access_denied", "begun"], "newest first")
+        self.assertTrue(log["items"][0]["request_id"])
+        self.assertEqual(log["items"][0]["request_id"], log["items"][1]["request_id"])
+        for row in log["items"]:
+            self.assertIn("practitioner=anna", row["objects"])
+            self.assertEqual(row["peer"], "127.0.0.1")
+        request("GET", self.house.callback, None, {"Cookie": self.house.cookie})
+        self.assertEqual(len(self.house.api("GET", "/v1/audit?actor=connect-link")[1]["items"]), 2, "what is over leaves no further row")
 
     def test_consent_that_is_withdrawn_shows_and_disconnecting_ends_the_grant(self):
         self.connect()
