@@ -117,7 +117,7 @@ Result<std::unique_ptr<Delivery>> Delivery::open(store::Views& views, const runt
   outbound.policy = own.destinations.policy;
   outbound.connections_max = own.in_flight_max;
   outbound.waiting_max = own.in_flight_max + own.batch;
-  outbound.idle_per_address_max = 64;
+  outbound.idle_per_address_max = own.in_flight_max;  // whoever takes many at a time is not connected to anew for each
   outbound.ca_file = own.ca_file;
   auto started = http::Outbound::start(std::move(outbound));
   if (!started) return forward_error(std::move(started));
@@ -131,8 +131,7 @@ Delivery::~Delivery() {
 
 void Delivery::start(std::function<void(const Error&)> on_failure) {
   on_failure_ = std::move(on_failure);
-  thread_ = runtime::start_thread(
-      "delivery", [this](const std::stop_token& stop) { run(stop); }, runtime::Priority::kBackground);
+  thread_ = runtime::start_thread("delivery", [this](const std::stop_token& stop) { run(stop); });
 }
 
 void Delivery::wake() {

@@ -275,8 +275,7 @@ void CriticalWatch::show_totals() {
 
 void CriticalWatch::start(std::function<void(const Error&)> on_failure) {
   on_failure_ = std::move(on_failure);
-  thread_ = runtime::start_thread(
-      "critical", [this](const std::stop_token& stop) { run(stop); }, runtime::Priority::kBackground);
+  thread_ = runtime::start_thread("critical", [this](const std::stop_token& stop) { run(stop); });
 }
 
 void CriticalWatch::wake() {

@@ -1,15 +1,21 @@
 """None vanishes: N deliveries to M endpoints of which some behave badly, while the server is killed again and again.
 
     python3 deliveries.py --server build/release/resultsync --deliveries 2000 --endpoints 20 --kills 3
+    python3 deliveries.py --server build/release/resultsync --steady 10 --endpoints 50 --dead 50
 
 In the end the bad ones are healed, those that answered 410 are resumed and their dead letters retried; then every (feed item, endpoint) pair
 must be delivered, every webhook-id must have been acknowledged by the receiver, with a signature that verifies there (npm standardwebhooks
 and svix where Node has them), and what was acknowledged twice is counted. Exits 1 if anything is missing.
+
+With --steady: what the dead ones cost the healthy ones (D4). So many items a second, which the machine can well carry, go to the healthy
+endpoints alone and then to the same ones beside --dead bad ones, round after round; how long the healthy ones' items took is printed side by
+side. Nothing is killed, nothing is healed; exits 1 if a healthy endpoint has missed anything.
 """
 
 import argparse
 import base64
 import collections
+import datetime
 import json
 import os
 import pathlib
@@ -68,20 +74,13 @@ class Proof:
         self.house.settled()
         return orders
 
-    def wait(self, what, done, seconds=600):
-        deadline = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {seconds} s")
-            time.sleep(0.1)
-
     def counts(self, name):
         _, endpoint = self.house.api("GET", f"/v1/endpoints/{self.endpoints[name][0]}")
         return endpoint
 
     def healthy_are_served(self, orders):
         healthy = [name for name, (_, _, behaviour) in self.endpoints.items() if behaviour == "ok"]
-        self.wait("the healthy ones are served", lambda: all(len(self.receiver.acknowledged[n]) >= orders for n in healthy))
+        wait_for("the healthy ones are served", lambda: all(len(self.receiver.acknowledged[n]) >= orders for n in healthy))
 
     def heal(self):
         """The bad ones are well again; who was disabled is resumed, dead letters are retried, what was missed is replayed."""
@@ -89,12 +88,12 @@ class Proof:
         disabled = [name for name in self.endpoints if self.counts(name)["state"] == "disabled"]
         for name in disabled:
             assert self.house.api("POST", f"/v1/endpoints/{self.endpoints[name][0]}/resume", {})[0] == 200
-        self.wait("everything open has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
+        wait_for("everything open has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
         while True:
             status, job = self.house.api("POST", "/v1/deliveries/retry", {})
             assert status == 202, job
-            self.wait("the job ends", lambda: self.house.api("GET", f"/v1/jobs/{job['id']}")[1]["state"] == "finished")
-            self.wait("what was retried has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
+            wait_for("the job ends", lambda: self.house.api("GET", f"/v1/jobs/{job['id']}")[1]["state"] == "finished")
+            wait_for("what was retried has ended", lambda: all(self.counts(n)["deliveries"]["open"] == 0 for n in self.endpoints))
             if job["total"] == 0:
                 return disabled
 
@@ -119,7 +118,7 @@ class Proof:
                 elif self.receiver.acknowledged[name][row["id"]] == 0:
                     faults.append(f"{name} ({behaviour}): {row['id']} is said to be delivered, and the receiver knows nothing of it")
                 if behaviour == "ok":
-                    lags.append(seconds(row["ended_at"]) - seconds(row["created_at"]))
+                    lags.append(moment(row["ended_at"]) - moment(row["created_at"]))
             delivered += len(rows)
             if name not in disabled and len(by_order) != orders:
                 faults.append(f"{name} ({behaviour}): {orders - len(by_order)} of {orders} vanished")
@@ -155,10 +154,128 @@ class Proof:
         return right and own == len(self.receiver.requests), f"{verdict}, {answer['standardwebhooks']} by standardwebhooks, {answer['svix']} by svix"
 
 
-def seconds(time_text):
-    day, clock = time_text.rstrip("Z").split("T")
-    hours, minutes, rest = clock.split(":")
-    return int(day[-2:]) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(rest)
+class Steady:
+    """Items at a steady rate to endpoints that are well, alone and beside dead ones."""
+
+    def __init__(self, options):
+        self.options = options
+        self.number = 0  # of the event, over all runs
+
+    def rounds(self):
+        """{how many are dead: the sorted seconds of each round}. Whoever goes first takes turns."""
+        found = {0: [], self.options.dead: []}
+        for n in range(self.options.rounds):
+            for dead in sorted(found, reverse=bool(n % 2)):
+                times, spent = self.run(dead)
+                found[dead].append(times)
+                print(f"  round {n + 1}, {dead:3} dead: {self.words(times)}; {spent:.2f} s of processor time", flush=True)
+        return found
+
+    def run(self, dead):
+        from house import House
+        from receiver import Receiver
+
+        house = House()
+        house.configure(CONFIG)
+        try:
+            with Receiver(keep_requests=False) as receiver:
+                house.start()
+                house.connect("anna", "cli_Epqpo2g")
+                healthy = [self.add(house, f"well{n}", receiver.url(f"well{n}")) for n in range(self.options.endpoints)]
+                with DeadReceiver() as elsewhere:
+                    for n in range(dead):
+                        self.add(house, f"dead{n}", elsewhere.url(f"dead{n}", BAD[n % len(BAD)]))
+                    before = processor_seconds(house.process.pid)
+                    sent = self.send(house)
+                    wait_for("the healthy ones are served", lambda: all(len(receiver.acknowledged[name]) >= sent for name in healthy))
+                    spent = processor_seconds(house.process.pid) - before
+                return self.times(receiver, healthy), spent
+        except BaseException:
+            print(house.log_text()[-4000:], file=sys.stderr)
+            raise
+        finally:
+            house.remove()
+
+    @staticmethod
+    def add(house, name, url):
+        status, made = house.api("POST", "/v1/endpoints", {"url": url})
+        assert status == 201, made
+        return name
+
+    def send(self, house):
+        """One event after the other at its time, whatever became of the one before; those that warm up are counted too, and not measured."""
+        from house import clinic_event
+
+        total = round(self.options.steady * self.options.seconds)
+        begun = time.monotonic()
+        for n in range(total):
+            time.sleep(max(0.0, begun + n / self.options.steady - time.monotonic()))
+            self.number += 1
+            event = clinic_event(f"evt_{self.number}", order=f"ord_{self.number}", test=f"ordts_{self.number}", result="MSH|1")
+            assert house.post(event) == 200
+        return total
+
+    @staticmethod
+    def times(receiver, healthy):
+        """Seconds from the item's issue to its first arrival at each healthy endpoint, without the first tenth of them."""
+        to_wall_clock = time.time() - time.monotonic()
+        times = []
+        for name in healthy:
+            first = {}
+            for at, webhook_id, body in receiver.arrived[name]:
+                first.setdefault(webhook_id, at + to_wall_clock - moment(body["timestamp"]))
+            times += list(first.values())[len(first) // 10 :]
+        return sorted(times)
+
+    @staticmethod
+    def words(times):  # of sorted seconds
+        at = lambda share: f"{times[min(int(len(times) * share), len(times) - 1)] * 1000:.1f}"
+        return f"median {at(0.5)} ms, p90 {at(0.9)} ms, p99 {at(0.99)} ms, longest {at(1)} ms"
+
+
+class DeadReceiver:
+    """In a process of its own, so that what it is busy with delays no answer of the healthy ones."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, HERE / "receiver.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(20)
+
+    def url(self, endpoint, behaviour):
+        return f"http://127.0.0.1:{self.port}/{endpoint}/{behaviour}"
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for(what, done, seconds=600):
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+def moment(time_text):
+    return datetime.datetime.fromisoformat(time_text.replace("Z", "+00:00")).timestamp()
+
+
+def compare(options):
+    print(
+        f"{options.steady:g} items a second to {options.endpoints} healthy endpoints, {options.seconds:g} s a run, "
+        "from the item's issue to its arrival at the receiver"
+    )
+    found = Steady(options).rounds()
+    p99 = {dead: [times[int(len(times) * 0.99)] * 1000 for times in runs] for dead, runs in found.items()}
+    alone, beside = statistics.median(p99[0]), statistics.median(p99[options.dead])
+    print(f"healthy endpoints' p99, median of {options.rounds} rounds: {alone:.1f} ms alone, {beside:.1f} ms beside {options.dead} dead ones")
+    return 0
 
 
 def main():
@@ -169,6 +286,10 @@ def main():
     parser.add_argument("--bad", type=float, default=0.3)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--rate", type=int, default=20, help="requests a second of each endpoint; 0: no limit")
+    parser.add_argument("--steady", type=float, metavar="ITEMS", help="items a second: measure what --dead endpoints cost the others")
+    parser.add_argument("--dead", type=int, default=50, help="bad endpoints beside the --endpoints healthy ones of --steady")
+    parser.add_argument("--seconds", type=float, default=20, help="of each run of --steady")
+    parser.add_argument("--rounds", type=int, default=3, help="of --steady")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     random.seed(options.seed)
@@ -177,6 +298,8 @@ def main():
     from house import House
     from receiver import Receiver
 
+    if options.steady:
+        return compare(options)
     house = House()
     house.configure(CONFIG)
     begun = time.monotonic()

@@ -4,6 +4,8 @@
 
 It keeps what arrived (headers and body), what it acknowledged with 2xx, and when, so that a test can say afterwards that nothing vanished,
 in which order things came, and what came twice.
+
+    python3 receiver.py    # the same in a process of its own: prints its port, and ends when its input does
 """
 
 import asyncio
@@ -12,6 +14,7 @@ import collections
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 
@@ -144,3 +147,9 @@ def verify(secrets, headers, body):
         if base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() in given:
             return True
     return False
+
+
+if __name__ == "__main__":
+    with Receiver(keep_requests=False) as alone:
+        print(alone.port, flush=True)
+        sys.stdin.read()

@@ -111,6 +111,15 @@ class Delivery(unittest.TestCase):
         # One after the other, their thirty attempts each would take some minutes.
         self.assertLess(beside, alone + 15, "thirty deliveries beside twenty endpoints that hang")
 
+    def test_who_delivers_does_not_give_way_to_every_other_program(self):
+        def policy(name):
+            tasks = pathlib.Path(f"/proc/{self.house.process.pid}/task").iterdir()
+            return [os.sched_getscheduler(int(task.name)) for task in tasks if (task / "comm").read_text().strip() == name]
+
+        self.assertEqual(policy("sync"), [os.SCHED_IDLE], "sync gives way to those who are answered (decision 0009)")
+        self.assertEqual(policy("delivery"), [os.SCHED_OTHER], "a busy machine must not keep what is due, nor the writer's turn (decision 0034)")
+        self.assertEqual(policy("critical"), [os.SCHED_OTHER])
+
     def test_the_command_line_makes_an_endpoint_tests_it_and_shows_what_became_of_it(self):
         code, said, talk = self.house.run("endpoints", "add", self.receiver.url("cli"), "-o", "json")
         self.assertEqual(code, 0, talk)

@@ -110,6 +110,14 @@ void Database::execute(const std::string& sql) {
   if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) remember_error();
 }
 
+std::int64_t Database::steps() const {
+  std::int64_t steps = 0;
+  for (sqlite3_stmt* each = sqlite3_next_stmt(handle_, nullptr); each != nullptr;
+       each = sqlite3_next_stmt(handle_, each))
+    steps += sqlite3_stmt_status(each, SQLITE_STMTSTATUS_VM_STEP, 0);
+  return steps;
+}
+
 void Database::remember_error() {
   remember(error_of(handle_, name_));
 }
