@@ -604,7 +604,7 @@ std::vector<store::DueDelivery> Delivery::claim(store::DeliveryWrites& write) {
 void Delivery::send(store::DueDelivery due) {
   const Lane& lane = *lane_of(due.row.endpoint);
   Ended ended{.endpoint = due.row.endpoint,
-              .row = due.row,
+              .row = {},
               .started_at = clock_.now(),
               .started = clock_.monotonic(),
               .ended = clock_.monotonic(),
@@ -618,11 +618,13 @@ void Delivery::send(store::DueDelivery due) {
         statuses, [&](const std::string& status) { return std::ranges::find(wanted, status) != wanted.end(); });
     if (!matches) {
       ended.skip_reason = "status_not_wanted";
+      ended.row = std::move(due.row);
       return push_ended(std::move(ended));
     }
   }
   ended.body = payload_of(due, lane.row().payload, reader_);
-  const std::string id = delivery_id(due.row.key, due.row.nonce);
+  ended.row = std::move(due.row);
+  const std::string id = delivery_id(ended.row.key, ended.row.nonce);
   auto headers = vendors::sign(scheme_, *lane.keys(), {.id = id, .timestamp = ended.started_at}, ended.body);
   if (!headers) {
     ended.result = std::unexpected(std::move(headers).error());

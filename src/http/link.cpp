@@ -1,5 +1,8 @@
 #include "http/link.hpp"
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -27,7 +30,8 @@ constexpr std::uint32_t kResponseHeadBytesMax = 64 * 1024;
 constexpr std::size_t kReadBufferBytes = 16 * 1024;
 // Bounds trailers and chunk extensions too, which Beast does not.
 constexpr std::size_t kReadBufferBytesMax = 128 * 1024;
-constexpr int kInterimResponsesMax = 8;  // 1xx before the answer
+constexpr std::size_t kPartBytes = 8 * 1024;  // of a body that are read at a time
+constexpr int kInterimResponsesMax = 8;       // 1xx before the answer
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 Error exchange_error(const error_code& error) {
@@ -121,7 +125,9 @@ asio::awaitable<Result<ClientResponse>> Link::run(Stream& stream, std::shared_pt
   }
   if (!has_clear_framing(response.headers)) co_return bad_response("where its body ends is not clear");
 
-  std::array<char, 8 * 1024> part;  // lives in the coroutine's frame
+  // As much as there is to come, if that is said: most answers are a word or nothing.
+  const auto length = parser->content_length();
+  std::string part(static_cast<std::size_t>(std::clamp<std::uint64_t>(length.value_or(kPartBytes), 1, kPartBytes)), 0);
   while (!parser->is_done()) {
     auto& body = parser->get().body();
     body.data = part.data();
@@ -143,11 +149,9 @@ asio::awaitable<Result<ClientResponse>> Link::run(Stream& stream, std::shared_pt
 bool Link::is_still_open() {
   if (!socket_.is_open() || buffer_.size() > 0) return false;
   if (tls_ && ::SSL_pending(tls_->native_handle()) > 0) return false;
-  error_code error;
   char byte = 0;
-  socket_.non_blocking(true, error);
-  socket_.receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
-  return error == asio::error::would_block;
+  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 void Link::close() {

@@ -77,10 +77,11 @@ std::vector<EndpointRow> endpoint_rows(Query&& query) {
 // Deliveries
 // ---------------------------------------------------------------------------------------------------------------------
 
-#define DELIVERY_COLUMNS                                                                                             \
-  "d.delivery_key, d.nonce, d.endpoint_key, d.type, d.practitioner_key, d.position, d.order_key, d.note, d.replay, " \
-  "d.state, d.reason, d.attempts, d.attempted, d.tries, d.next_at, d.fence, d.lease_until, d.last_status, "          \
-  "d.created_at, d.ended_at"
+#define DELIVERY_COLUMNS_OF(T)                                                                                         \
+  T "delivery_key, " T "nonce, " T "endpoint_key, " T "type, " T "practitioner_key, " T "position, " T "order_key, " T \
+    "note, " T "replay, " T "state, " T "reason, " T "attempts, " T "attempted, " T "tries, " T "next_at, " T          \
+    "fence, " T "lease_until, " T "last_status, " T "created_at, " T "ended_at"
+#define DELIVERY_COLUMNS DELIVERY_COLUMNS_OF("d.")
 constexpr int kDeliveryColumns = 20;
 
 DeliveryRow delivery_row(const Query& query) {
@@ -493,30 +494,41 @@ bool SqlDeliveryWrites::may_reach(Reach reach, const ConnectionRow& connection) 
   return query.next();
 }
 
+// One statement for all that it claims, each with a lease and a new token. `WHICH` says what and how many; the rows
+// come in no order.
+#define CLAIM(WHICH)                                                                                              \
+  "UPDATE deliveries SET state = 'in_flight', fence = fence + 1, lease_until = ?1 WHERE state = 'pending' "       \
+  "AND delivery_key IN (SELECT delivery_key FROM deliveries WHERE endpoint_key = ?2 AND state = 'pending' " WHICH \
+  ") RETURNING " DELIVERY_COLUMNS_OF("")
+
 // Retries whose time has come.
-std::vector<DeliveryRow> SqlDeliveryWrites::due_again(const EndpointRow& endpoint, Timestamp now, std::size_t limit) {
-  return delivery_rows(
-      Query(database_,
-            "SELECT " DELIVERY_COLUMNS
-            " FROM deliveries d WHERE d.endpoint_key = ?1 AND d.state = 'pending' AND d.next_at > 0 AND "
-            "d.next_at <= ?2 AND d.delivery_key > ?3 ORDER BY d.next_at, d.delivery_key LIMIT ?4",
-            endpoint.key.value, now.microseconds, endpoint.sweep.through.value, at_most(limit)));
+std::vector<DeliveryRow> SqlDeliveryWrites::claim_due_again(const EndpointRow& endpoint, Timestamp now,
+                                                            Timestamp lease_until, std::size_t limit) {
+  auto rows = delivery_rows(Query(database_,
+                                  CLAIM("AND next_at > 0 AND next_at <= ?3 AND delivery_key > ?4 ORDER BY next_at, "
+                                        "delivery_key LIMIT ?5"),
+                                  lease_until.microseconds, endpoint.key.value, now.microseconds,
+                                  endpoint.sweep.through.value, at_most(limit)));
+  std::ranges::sort(rows, {}, [](const DeliveryRow& row) { return std::pair(row.next_at, row.key); });
+  return rows;
 }
 
 // What waits for nothing.
-std::vector<DeliveryRow> SqlDeliveryWrites::at_once(const EndpointRow& endpoint, std::size_t limit) {
-  return delivery_rows(
-      Query(database_,
-            "SELECT " DELIVERY_COLUMNS
-            " FROM deliveries d WHERE d.endpoint_key = ?1 AND d.state = 'pending' AND d.next_at = 0 AND "
-            "d.delivery_key > ?2 ORDER BY d.delivery_key LIMIT ?3",
-            endpoint.key.value, endpoint.sweep.through.value, at_most(limit)));
+std::vector<DeliveryRow> SqlDeliveryWrites::claim_at_once(const EndpointRow& endpoint, Timestamp lease_until,
+                                                          std::size_t limit) {
+  auto rows =
+      delivery_rows(Query(database_, CLAIM("AND next_at = 0 AND delivery_key > ?3 ORDER BY delivery_key LIMIT ?4"),
+                          lease_until.microseconds, endpoint.key.value, endpoint.sweep.through.value, at_most(limit)));
+  std::ranges::sort(rows, {}, &DeliveryRow::key);
+  return rows;
 }
+#undef CLAIM
 
 std::vector<DueDelivery> SqlDeliveryWrites::claim(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                                   std::size_t limit) {
-  auto rows = due_again(endpoint, now, std::max<std::size_t>(limit / 2, 1));
-  for (DeliveryRow& row : at_once(endpoint, limit - std::min(rows.size(), limit))) rows.push_back(std::move(row));
+  auto rows = claim_due_again(endpoint, now, lease_until, std::max<std::size_t>(limit / 2, 1));
+  if (rows.size() < limit)
+    std::ranges::move(claim_at_once(endpoint, lease_until, limit - rows.size()), std::back_inserter(rows));
   std::vector<DueDelivery> claimed;
   claimed.reserve(rows.size());
   for (DeliveryRow& row : rows) {
@@ -529,20 +541,11 @@ std::vector<DueDelivery> SqlDeliveryWrites::claim(const EndpointRow& endpoint, T
       end(due.row, DeliveryState::kSkipped, "not_visible", now);
       continue;
     }
-    Query query(
-        database_,
-        "UPDATE deliveries SET state = 'in_flight', fence = fence + 1, lease_until = ?3 WHERE delivery_key = ?1 "
-        "AND state = 'pending' AND fence = ?2 RETURNING fence",
-        due.row.key.value, due.row.fence, lease_until.microseconds);
-    if (!query.next()) continue;  // another instance was faster (D3)
-    due.row.fence = query.integer(0);
-    due.row.lease_until = lease_until;
-    due.row.state = DeliveryState::kInFlight;
     claimed.push_back(std::move(due));
   }
-  // What overtakes a retry may have been claimed together with it, after it.
+  // What overtakes a retry may have been claimed together with it.
   for (DueDelivery& due : claimed) {
-    if (due.item && due.row.attempted && !due.superseded) due.superseded = is_superseded(due.row, due.item->entry);
+    if (due.item && due.row.attempted) due.superseded = is_superseded(due.row, due.item->entry);
   }
   return claimed;
 }
@@ -588,7 +591,6 @@ DueDelivery SqlDeliveryWrites::load(DeliveryRow row) {
     }
   }
   due.visible = due.item.has_value();
-  if (due.item && due.row.attempted) due.superseded = is_superseded(due.row, due.item->entry);
   return due;
 }
 

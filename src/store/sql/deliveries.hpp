@@ -73,8 +73,9 @@ class SqlDeliveryWrites final : public DeliveryWrites {
                 OrderKey order, bool replay, Timestamp now);
   [[nodiscard]] bool somebody_goes_first(Chain chain);
   void let_next_go(Chain chain);
-  std::vector<DeliveryRow> due_again(const EndpointRow& endpoint, Timestamp now, std::size_t limit);
-  std::vector<DeliveryRow> at_once(const EndpointRow& endpoint, std::size_t limit);
+  std::vector<DeliveryRow> claim_due_again(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
+                                           std::size_t limit);
+  std::vector<DeliveryRow> claim_at_once(const EndpointRow& endpoint, Timestamp lease_until, std::size_t limit);
   void end(const DeliveryRow& row, DeliveryState state, const std::string& reason, Timestamp now);
   bool may_reach(Reach reach, const ConnectionRow& connection);
   DueDelivery load(DeliveryRow row);
