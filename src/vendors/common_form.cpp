@@ -8,6 +8,7 @@
 #include "orders/documents.hpp"
 #include "orders/json_body.hpp"
 #include "vendors/fullscript.hpp"
+#include "vendors/link_json.hpp"
 #include "vendors/network.hpp"
 
 namespace resultsync::vendors {
@@ -70,12 +71,6 @@ std::string time_at(const std::optional<element>& root, const Pointer& pointer) 
   const std::int64_t seconds = is_milliseconds ? number / 1000 : number;
   if (seconds < 0 || seconds > kMost) return {};
   return format_timestamp({is_milliseconds ? number * 1000 : number * 1'000'000});
-}
-
-void write_link(JsonWriter& json, std::string_view name, std::string_view type, const std::string& id) {
-  if (id.empty()) return;
-  json.key(name).begin_object().key("data").begin_object().member("id", id).member("type", type);
-  json.end_object().end_object();
 }
 
 // The ordered tests: those of a list, or the one.

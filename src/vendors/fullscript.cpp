@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/json_writer.hpp"
+#include "vendors/link_json.hpp"
 
 namespace resultsync::vendors {
 namespace {
@@ -14,12 +15,6 @@ using orders::member;
 using orders::text_of;
 using simdjson::dom::element;
 using Value = std::optional<element>;
-
-void write_link(JsonWriter& json, std::string_view name, std::string_view type, const std::string& id) {
-  if (id.empty()) return;
-  json.key(name).begin_object().key("data").begin_object().member("id", id).member("type", type);
-  json.end_object().end_object();
-}
 
 // The first of the members that is an id: `patient_id`, or the id of `patient`.
 std::string id_of(const Value& order, const char* flat, const char* nested) {
