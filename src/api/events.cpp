@@ -55,7 +55,7 @@ Checked<std::optional<store::Outcome>> outcome_filter(const Parameters& paramete
   const auto named = parameters.text("outcome");
   if (!named) return std::optional<store::Outcome>{};
   std::string known;
-  for (const store::Outcome outcome : {kSynced, kWaiting, kUnknownType, kUnreadable}) {
+  for (const store::Outcome outcome : {kSynced, kWaiting, kNoResults, kUnknownType, kUnreadable}) {
     if (store::name_of(outcome) == *named) return std::optional(outcome);
     known += (known.empty() ? "" : ", ") + std::string(store::name_of(outcome));
   }

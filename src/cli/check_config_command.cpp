@@ -14,6 +14,17 @@ std::string_view name_of(SettingKind::Form form) {
   return kNames[static_cast<int>(form)];
 }
 
+// The default, and those of vendors that are known to differ.
+std::string defaults_of(const SettingKind& kind) {
+  std::string text(kind.fallback);
+  if (!kind.key.starts_with("sources.*.")) return text;
+  for (const std::string_view vendor : {"generic", "fullscript"}) {
+    if (const auto other = vendor_default(vendor, kind.key.substr(kind.key.rfind('.') + 1)))
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", vendor, other->empty() ? "none" : *other);
+  }
+  return text;
+}
+
 class CheckConfig final : public Command {
  public:
   void declare(Options& options) override {
@@ -71,7 +82,7 @@ class CheckConfig final : public Command {
     Table table({{"SETTING"}, {"TYPE"}, {"DEFAULT"}, {"MEANING"}}, "");
     for (const SettingKind& kind : setting_kinds()) {
       table.add({std::string(kind.key), std::string(kind.choices.empty() ? name_of(kind.form) : kind.choices),
-                 std::string(kind.fallback), std::string(kind.meaning)});
+                 defaults_of(kind), std::string(kind.meaning)});
     }
     table.print(terminal);
     return ExitCode::kOk;

@@ -31,6 +31,7 @@ struct Raw {
   std::variant<std::string, std::int64_t, bool, std::vector<std::string>> value;
   std::string origin;
   bool from_file = false;  // paths in it are relative to the file's folder
+  bool is_default = false;
 };
 
 std::vector<std::string> split(std::string_view text, char mark) {
@@ -256,19 +257,22 @@ class Loader {
     const SettingKind& kind = *kind_of(key);
     const auto found = raw_.find(key);
     if (found != raw_.end()) return found->second;
-    const std::string_view fallback = fallback_of(key, kind);
-    if (kind.form == Form::kList) return {split(fallback, ','), "default", true};
-    return {std::string(fallback), "default", true};
+    const std::string vendor = vendor_of(key);
+    const auto of_vendor = vendor_default(vendor, last(key));
+    const std::string_view fallback = of_vendor.value_or(kind.fallback);
+    const std::string origin = of_vendor ? default_of(vendor) : "default";
+    if (kind.form == Form::kList) return {split(fallback, ','), origin, true, true};
+    return {std::string(fallback), origin, true, true};
   }
 
-  // The default, which may be another one for a vendor that is known to differ.
-  [[nodiscard]] std::string_view fallback_of(const std::string& key, const SettingKind& kind) const {
+  // The vendor of the source that a setting is of; empty if it is of none, or it says none.
+  [[nodiscard]] std::string vendor_of(const std::string& key) const {
     const std::string source = generic_key(key).second;
     const auto vendor = source.empty() ? raw_.end() : raw_.find("sources." + source + ".vendor");
-    if (vendor == raw_.end()) return kind.fallback;
-    const auto* name = std::get_if<std::string>(&vendor->second.value);
-    return name == nullptr ? kind.fallback : vendor_default(*name, last(key)).value_or(kind.fallback);
+    const auto* name = vendor == raw_.end() ? nullptr : std::get_if<std::string>(&vendor->second.value);
+    return name == nullptr ? std::string{} : *name;
   }
+  static std::string default_of(std::string_view vendor) { return fmt::format("default of vendor {}", vendor); }
 
   void note(const std::string& key, std::string value, const Raw& raw) {
     loaded_.settings.push_back({key, std::move(value), raw.origin});
@@ -324,8 +328,8 @@ class Loader {
     if (const auto* written = std::get_if<std::string>(&raw.value)) {
       if (kind.form == Form::kBytes) {
         value = parse_bytes(*written);
-      } else if (!raw.from_file ||
-                 raw.origin == "default") {  // a number in quotes is a mistake in a file, and all there is elsewhere
+      } else if (!raw.from_file || raw.is_default) {
+        // A number in quotes is a mistake in a file, and all there is elsewhere.
         std::int64_t parsed = 0;
         const auto [end, error] = std::from_chars(written->data(), written->data() + written->size(), parsed);
         if (error == std::errc() && end == written->data() + written->size() && !written->empty()) value = parsed;
@@ -354,7 +358,7 @@ class Loader {
     std::optional<bool> value;
     if (const auto* own = std::get_if<bool>(&raw.value)) value = *own;
     if (const auto* written = std::get_if<std::string>(&raw.value);
-        written != nullptr && (!raw.from_file || raw.origin == "default")) {
+        written != nullptr && (!raw.from_file || raw.is_default)) {
       if (*written == "true") value = true;
       if (*written == "false") value = false;
     }
@@ -620,6 +624,7 @@ class Loader {
       problem(take(prefix + "event_types").origin, fmt::format("source {} takes no event type", name),
               "write event_types = [\"order.new_result\"], or leave it out");
     }
+    source.other_event_types = noted_list(prefix + "other_event_types");
     build_pointers(source, where);
     build_challenge(source);
     read_secrets(source, name, where);
@@ -728,6 +733,7 @@ class Loader {
     const std::string prefix = "sources." + name + ".";
     network::SourceSettings api;
     api.source = source.id;
+    api.network_name = source.vendor == "rupa" ? "Rupa Health" : source.vendor == "fullscript" ? "Fullscript" : name;
     if (source.vendor == "fullscript") api.order_form = network::OrderForm::kFullscript;
     if (!source.result_event_types.empty()) api.event_type = source.result_event_types.front();
     api.api = text(prefix + "api");
@@ -739,8 +745,9 @@ class Loader {
                                     ? network::ClientAuthentication::kBody
                                     : network::ClientAuthentication::kBasic;
     const bool is_rupa = api.api.starts_with("https://api.rupahealth.com");
-    api.authorize_url =
-        text_or(prefix + "authorize_url", is_rupa ? "https://labs.rupahealth.com/oauth/authorize" : "/oauth/authorize");
+    api.authorize_url = is_rupa ? text_or(prefix + "authorize_url", "https://labs.rupahealth.com/oauth/authorize",
+                                          "default for https://api.rupahealth.com")
+                                : text_or(prefix + "authorize_url", "/oauth/authorize");
     api.token_url = text(prefix + "token_url");
     api.revoke_url = text(prefix + "revoke_url");
     api.token_form = choice(prefix + "token_request") == "json" ? network::TokenRequestForm::kJson
@@ -768,7 +775,8 @@ class Loader {
     }
     api.page_size = static_cast<int>(number(prefix + "page_size"));
     api.requests_per_second = static_cast<int>(number(prefix + "requests_per_second"));
-    api.document_hosts = noted_list(prefix + "document_hosts");
+    api.document_hosts = list(prefix + "document_hosts");
+    note_document_hosts(api, prefix + "document_hosts");
     api.documents_need_token = boolean(prefix + "documents_need_token");
     api.renew_on.clear();
     for (const std::string& status : noted_list(prefix + "renew_on")) {
@@ -823,6 +831,15 @@ class Loader {
     return items;
   }
 
+  // Empty means the host of the API, and that is what a person should see.
+  void note_document_hosts(const network::SourceSettings& api, const std::string& key) {
+    const auto url = http::parse_url(api.api);
+    if (!api.document_hosts.empty() || !url) return note_list(key, api.document_hosts);
+    const Raw raw = take(key);
+    loaded_.settings.push_back({key, "[" + json_string(url->host) + "]",
+                                raw.is_default ? "default: the host of api" : raw.origin + ", empty: the host of api"});
+  }
+
   void build_network() {
     network::Settings& network = loaded_.config.network;
     network.public_url = text("server.public_url");
@@ -844,9 +861,9 @@ class Loader {
   }
 
   // A text whose default is worked out here.
-  std::string text_or(const std::string& key, const std::string& fallback) {
+  std::string text_or(const std::string& key, const std::string& fallback, std::string origin = "default") {
     if (raw_.contains(key)) return text(key);
-    loaded_.settings.push_back({key, json_string(fallback), "default"});
+    loaded_.settings.push_back({key, json_string(fallback), std::move(origin)});
     return fallback;
   }
 

@@ -66,8 +66,9 @@ struct Config {
 // secrets themselves.
 struct Setting {
   std::string key;
-  std::string value;   // as TOML
-  std::string origin;  // "resultsync.toml:3", "RESULTSYNC_SERVER_PUBLIC", "--public", "default"
+  std::string value;  // as TOML
+  std::string
+      origin;  // "resultsync.toml:3", "RESULTSYNC_SERVER_PUBLIC", "--public", "default", "default of vendor fullscript"
 };
 
 struct ConfigProblem {

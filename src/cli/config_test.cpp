@@ -259,6 +259,32 @@ TEST_F(Config, fullscript_is_a_set_of_defaults_and_its_challenge_is_read_from_a_
       << "a default can be set otherwise";
 }
 
+TEST_F(Config, each_value_is_shown_as_it_is_with_where_it_comes_from) {
+  write("client.secret", "client-secret-0123456789\n");
+  const std::string end =
+      "secrets = [\"file:rupa.secret\"]\napi = \"https://api.example.com/v2\"\nclient_id = \"id\"\nclient_secret = "
+      "\"file:client.secret\"\n";
+  const auto shown = [](const LoadedConfig& loaded, const std::string& key) {
+    for (const Setting& setting : loaded.settings) {
+      if (setting.key == key) return setting.value + " (" + setting.origin + ")";
+    }
+    return std::string("(not set)");
+  };
+  const LoadedConfig fullscript = load("[sources.fs]\nvendor = \"fullscript\"\n" + end);
+  EXPECT_EQ(shown(fullscript, "sources.fs.me_path"), "\"/api/clinic\" (default of vendor fullscript)");
+  EXPECT_EQ(shown(fullscript, "sources.fs.token_seconds"), "7200 (default of vendor fullscript)");
+  EXPECT_EQ(shown(fullscript, "sources.fs.pkce"), "false (default of vendor fullscript)");
+  EXPECT_EQ(shown(fullscript, "sources.fs.event_types"), "[\"lab_order.updated\"] (default of vendor fullscript)");
+  EXPECT_TRUE(shown(fullscript, "sources.fs.other_event_types").starts_with("[\"order.placed\", "));
+  EXPECT_EQ(shown(fullscript, "sources.fs.page_size"), "100 (default)") << "as for every vendor";
+  EXPECT_EQ(shown(fullscript, "sources.fs.document_hosts"), "[\"api.example.com\"] (default: the host of api)");
+  const LoadedConfig rupa = load("[sources.rupa]\ndocument_hosts = [\"files.example.com\"]\n" + end);
+  EXPECT_EQ(shown(rupa, "sources.rupa.me_path"), "\"/practitioners/me\" (default)");
+  EXPECT_TRUE(shown(rupa, "sources.rupa.document_hosts").starts_with("[\"files.example.com\"] ("));
+  EXPECT_TRUE(rupa.config.network.sources.at(0).document_hosts == std::vector<std::string>{"files.example.com"});
+  EXPECT_TRUE(fullscript.config.network.sources.at(0).document_hosts.empty());
+}
+
 TEST_F(Config, what_fullscript_cannot_do_without_is_told) {
   const std::string bare = "[sources.fullscript]\nvendor = \"fullscript\"\nsecrets = [\"file:rupa.secret\"]\n";
   const LoadedConfig loaded = load(bare);

@@ -14,7 +14,7 @@ class EventsList final : public Command {
                  .value = "OUTCOME",
                  .help = "Only these",
                  .target = &outcome_,
-                 .choices = {"synced", "waiting", "unknown_type", "unreadable"}});
+                 .choices = {"synced", "waiting", "no_results", "unknown_type", "unreadable"}});
     options.add({.names = "--type", .value = "TYPE", .help = "Only events of this type", .target = &type_});
     options.add({.names = "--source", .value = "NAME", .help = "Only events of this network", .target = &source_});
     options.add(

@@ -23,7 +23,9 @@ std::string outcome_of(const vendors::Source& source, const orders::Event& event
   const bool known = std::ranges::any_of(types, [&](const auto& type) { return type == event.type || type == "*"; });
   if (event.flags.has(Flag::kNotJson)) return "kept, but nothing can be read from it: it is no JSON";
   if (event.flags.has(Flag::kNotAnEvent)) return "kept, but nothing can be read from it: no type and no order found";
-  if (!known) return "kept, and synced to nobody: event_types does not name its type";
+  if (!known && std::ranges::find(source.other_event_types, event.type) != source.other_event_types.end())
+    return "kept; its type carries no results, so nothing is to be done (no_results)";
+  if (!known) return "kept, and synced to nobody: event_types does not name its type (unknown_type)";
   if (!event.order) return "kept, and synced to nobody: no order's id was found";
   if (!event.order->clinic.empty()) return "synced to whoever is connected to clinic " + event.order->clinic.text();
   if (!event.order->practitioner.empty()) {

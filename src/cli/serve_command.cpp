@@ -316,6 +316,7 @@ class House {
                                            .documents = *documents_vault_,
                                            .tokens = *tokens_vault_,
                                            .apply = {.result_types = options.result_types,
+                                                     .other_types = options.other_types,
                                                      .thin = options.thin,
                                                      .common_form = options.common_form,
                                                      .index = options.index},

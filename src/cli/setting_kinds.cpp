@@ -54,6 +54,8 @@ constexpr SettingKind kKinds[] = {
      1, 604'800},
     {"sources.*.event_types", Form::kList, "order.new_result",
      "event types that carry results, `*` for all; others are kept, and synced to nobody. Default of `generic`: `*`"},
+    {"sources.*.other_event_types", Form::kList, "",
+     "event types that are known to carry no results: kept, and nothing is to be done"},
     {"sources.*.challenge", Form::kText, "",
      "where the challenge token stands that every answer to a webhook repeats, as Fullscript asks for: `file:PATH` or "
      "`credential:NAME`"},
@@ -181,6 +183,9 @@ constexpr VendorDefault kVendorDefaults[] = {
     {"generic", "event_types", "*"},
     {"fullscript", "signature", "fullscript"},
     {"fullscript", "event_types", "lab_order.updated"},
+    {"fullscript", "other_event_types",
+     "order.placed,patient.created,patient.updated,treatment_plan.created,treatment_plan.updated,"
+     "treatment_plan.recommendation.updated,clinic_key.activated,clinic_key.revoked"},
     {"fullscript", "token_url", "/api/oauth/token"},
     {"fullscript", "revoke_url", "/api/oauth/revoke"},
     {"fullscript", "token_request", "json"},

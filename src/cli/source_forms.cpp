@@ -23,6 +23,7 @@ SourceForms source_forms(const Config& config) {
   SourceForms forms;
   for (const vendors::Source& source : config.sources) {
     forms.result_types[source.id] = source.result_event_types;
+    forms.other_types[source.id] = source.other_event_types;
     if (source.vendor == "fullscript") forms.thin.insert(source.id);
   }
   if (std::ranges::all_of(config.sources, [](const vendors::Source& source) { return source.vendor == "rupa"; }))

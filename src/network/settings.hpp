@@ -21,6 +21,7 @@ enum class OrderForm { kJsonApi, kFullscript };
 
 struct SourceSettings {
   SourceId source;
+  std::string network_name;  // as practitioners know it: "Rupa Health"
   OrderForm order_form = OrderForm::kJsonApi;
   std::string event_type = "order.new_result";  // of the events that are made of what the API shows
   std::string api;  // "https://api.rupahealth.com"; empty: this source has no API, and only its webhooks are used

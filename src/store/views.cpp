@@ -8,6 +8,8 @@ std::string_view name_of(Outcome outcome) {
       return "synced";
     case Outcome::kWaiting:
       return "waiting";
+    case Outcome::kNoResults:
+      return "no_results";
     case Outcome::kUnknownType:
       return "unknown_type";
     case Outcome::kUnreadable:

@@ -36,10 +36,11 @@ class NetworkWrites;
 enum class Outcome {
   kSynced,       // merged, and given to everybody connected to its clinic (also where it said nothing new)
   kWaiting,      // Unmatched: `reason` says why (S6)
-  kUnknownType,  // not a type that this source's results come in
+  kNoResults,    // a type that is known to carry none: nothing is to be done
+  kUnknownType,  // a type that the source's configuration does not name
   kUnreadable,   // no order can be read from it
 };
-std::string_view name_of(Outcome outcome);  // "synced", "waiting", "unknown_type", "unreadable"
+std::string_view name_of(Outcome outcome);  // "synced", "waiting", "no_results", "unknown_type", "unreadable"
 
 struct EventRow {
   Sequence record;  // of the first body under this id: the one that is applied (I2)

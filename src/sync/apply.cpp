@@ -18,6 +18,13 @@ bool carries_results(const ApplyOptions& options, const SourceId& source, const 
   return std::ranges::any_of(types->second, [&](const std::string& one) { return one == type || one == "*"; });
 }
 
+store::Outcome outcome_without_results(const ApplyOptions& options, const SourceId& source, const std::string& type) {
+  const auto types = options.other_types.find(source);
+  const bool is_named =
+      types != options.other_types.end() && std::ranges::find(types->second, type) != types->second.end();
+  return is_named ? store::Outcome::kNoResults : store::Outcome::kUnknownType;
+}
+
 // A further receipt of an event that is known (I2): of the same body, or of another one under the same id, which is
 // kept in quarantine.
 void add_receipt(store::ViewsTransaction& transaction, const store::EventRow& event,
@@ -67,7 +74,8 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
   const bool unreadable = event.flags.has(Flag::kNotJson) || event.flags.has(Flag::kNotAnEvent);
   const bool known_type = carries_results(options, row.source, event.type);
   if (unreadable || !known_type || !event.order) {
-    row.outcome = unreadable || known_type ? store::Outcome::kUnreadable : store::Outcome::kUnknownType;
+    row.outcome = unreadable || known_type ? store::Outcome::kUnreadable
+                                           : outcome_without_results(options, row.source, event.type);
     transaction.add_event(row);
   } else {
     auto order = transaction.read().order(row.source, event.order->id).value_or(store::OrderRecord{});

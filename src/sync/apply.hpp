@@ -32,6 +32,7 @@ inline std::string in_common_form(const CommonForm& form, const store::Record& r
 struct ApplyOptions {
   // A source that is not here has "order.new_result"; "*" is every type.
   std::map<SourceId, std::vector<std::string>> result_types;
+  std::map<SourceId, std::vector<std::string>> other_types = {};  // known to carry none
   std::set<SourceId> thin = {};  // their events say that an order has changed; what it is now has to be read
   // False while rebuilding: nothing that was handed out is issued again.
   bool issue = true;

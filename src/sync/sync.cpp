@@ -16,6 +16,7 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
       clock_(clock),
       options_(std::move(options)),
       apply_options_{.result_types = options_.result_types,
+                     .other_types = options_.other_types,
                      .thin = options_.thin,
                      .common_form = options_.common_form,
                      .index = options_.index},

@@ -24,8 +24,10 @@
 namespace resultsync::sync {
 
 struct SyncOptions {
-  // The event types that carry results, per source; others are kept and marked `unknown_type`.
+  // The event types that carry results, per source, and those that are known to carry none; others are kept and marked
+  // `unknown_type`.
   std::map<SourceId, std::vector<std::string>> result_types;
+  std::map<SourceId, std::vector<std::string>> other_types = {};
   CommonForm common_form = {};
   std::set<SourceId> thin = {};
   ResultIndex index = {};

@@ -217,6 +217,18 @@ TEST(Sync, what_no_order_can_be_read_from_is_kept_with_its_outcome) {
   EXPECT_EQ(pipeline.reason_of("evt_2"), "unreadable");
 }
 
+TEST(Sync, a_type_that_is_known_to_carry_no_results_is_told_from_one_that_nobody_named) {
+  SyncOptions options;
+  options.result_types[kRupa] = {"order.new_result"};
+  options.other_types[kRupa] = {"patient.updated"};
+  Pipeline pipeline(options);
+  pipeline.receive(EventBody("evt_1").type("patient.updated"));
+  pipeline.receive(EventBody("evt_2").type("order.shipped"));
+  pipeline.run();
+  EXPECT_EQ(pipeline.reason_of("evt_1"), "no_results");
+  EXPECT_EQ(pipeline.reason_of("evt_2"), "unknown_type");
+}
+
 TEST(Sync, what_was_parked_is_given_once_somebody_connects) {
   Pipeline pipeline;
   pipeline.receive(EventBody("evt_1").test("t1", "A"));

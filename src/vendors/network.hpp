@@ -30,6 +30,7 @@ struct Source {
   std::chrono::seconds tolerance = kDefaultTolerance;
   StalePolicy stale_policy = StalePolicy::kFlag;
   std::vector<std::string> result_event_types = {"order.new_result"};
+  std::vector<std::string> other_event_types = {};  // known to carry none: kept, and nothing is to be done
   // What a 200 says. Some networks ask for a text of their own (Fullscript: {"challenge":"…"}).
   std::string acknowledgement = R"({"status":"success"})";
   Pointers pointers = {};  // `generic` only

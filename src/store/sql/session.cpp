@@ -16,7 +16,8 @@ namespace {
   "record, source, event_id, type, created_at, received_at, body_sha256, flags, outcome, reason, order_id, order_key"
 
 Outcome outcome_named(std::string_view name) {
-  for (const Outcome outcome : {Outcome::kSynced, Outcome::kWaiting, Outcome::kUnknownType, Outcome::kUnreadable}) {
+  for (const Outcome outcome :
+       {Outcome::kSynced, Outcome::kWaiting, Outcome::kNoResults, Outcome::kUnknownType, Outcome::kUnreadable}) {
     if (name_of(outcome) == name) return outcome;
   }
   return Outcome::kSynced;
