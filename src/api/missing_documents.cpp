@@ -10,7 +10,18 @@ namespace {
 
 std::string_view state_of(const store::DocumentUse& use) {
   if (use.state == orders::LinkedDocument::State::kPending) return "pending";
-  return use.open ? "missing" : "given_up";
+  if (use.open) return "missing";
+  return use.reason == store::kNoConsent ? "waiting" : "given_up";
+}
+
+// What a person does about it; empty where nothing helps but waiting, or the reason says it.
+std::string_view advice_on(const store::DocumentUse& use) {
+  if (use.reason == store::kNoConsent)
+    return "Nobody of this clinic has given a consent that works: send a practitioner of it a connect link. It is read "
+           "then by itself.";
+  if (!use.open)
+    return "It was tried for as long as documents.give_up_seconds says. `resultsync documents retry` tries it again.";
+  return "";
 }
 
 void write_missing(JsonWriter& json, const store::MissingDocument& one) {
@@ -20,6 +31,7 @@ void write_missing(JsonWriter& json, const store::MissingDocument& one) {
   id_member(json, "ordered_test_id", use.test.text());
   json.member("member", use.member).member("state", state_of(use));
   id_member(json, "reason", use.reason);
+  id_member(json, "advice", std::string(advice_on(use)));
   json.member("tries", use.tries);
   time_member(json, "since", use.received_at);
   json.key("next_try_at");
@@ -34,8 +46,9 @@ Reply list_missing_documents(Service& service, const Call& call) {
   if (!limit) return limit.error();
   store::MissingFilter filter;
   filter.state = call.parameters.text("state").value_or("");
-  if (!filter.state.empty() && filter.state != "pending" && filter.state != "missing" && filter.state != "given_up")
-    return bad_parameter("state", "must be pending, missing or given_up");
+  if (!filter.state.empty() && filter.state != "pending" && filter.state != "missing" && filter.state != "waiting" &&
+      filter.state != "given_up")
+    return bad_parameter("state", "must be pending, missing, waiting or given_up");
   const auto source = source_filter(service.context, call.parameters);
   if (!source) return source.error();
   filter.source = source->value_or(SourceId{});

@@ -237,7 +237,8 @@ Reply get_network(Service& service, const Call&) {
   const auto documents = snapshot->network().document_totals();
   json.end_array().key("documents").begin_object();
   json.member("stored", documents.documents).member("bytes", documents.bytes).member("pending", documents.pending);
-  json.member("missing", documents.missing).member("given_up", documents.given_up).end_object();
+  json.member("missing", documents.missing).member("waiting", documents.waiting);
+  json.member("given_up", documents.given_up).end_object();
   json.key("silent_clinics").begin_array();
   if (service.context.network != nullptr) {
     for (const auto& clinic : service.context.network->silent_clinics()) {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/json_writer.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"
@@ -14,7 +16,7 @@ class DocumentsList final : public Command {
                  .value = "STATE",
                  .help = "Only these",
                  .target = &state_,
-                 .choices = {"pending", "missing", "given_up"}});
+                 .choices = {"pending", "missing", "waiting", "given_up"}});
     options.add({.names = "--source", .value = "NAME", .help = "Only of this network", .target = &source_});
     options.add({.names = "--order", .value = "ID", .help = "Only of this order", .target = &order_});
     options.add({.names = "--limit",
@@ -27,19 +29,23 @@ class DocumentsList final : public Command {
     output_.declare(options);
   }
   ExitCode run(Terminal& terminal) override {
-    return print_listing(
+    std::set<std::string> advice;
+    const ExitCode code = print_listing(
         terminal, server_, output_,
         {.target = with_query("/v1/documents", {{"state", state_}, {"source", source_}, {"order_id", order_}}),
          .most = limit_,
          .columns = {{"STATE"}, {"REASON"}, {"ORDER"}, {"ORDERED TEST"}, {"WHAT"}, {"TRIES"}, {"SINCE"}, {"NEXT TRY"}},
          .cells =
-             [](JsonValue item) {
+             [&advice](JsonValue item) {
+               if (std::string what = shown(item, {"advice"}); !what.empty()) advice.insert(std::move(what));
                return std::vector{shown(item, {"state"}),    shown(item, {"reason"}),
                                   shown(item, {"order_id"}), shown(item, {"ordered_test_id"}),
                                   shown(item, {"member"}),   shown(item, {"tries"}),
                                   shown(item, {"since"}),    shown(item, {"next_try_at"})};
              },
          .when_empty = "Nothing is missing: every document that a link led to is here."});
+    for (const std::string& what : advice) terminal.talk() << what << '\n';
+    return code;
   }
 
  private:
@@ -68,7 +74,7 @@ class DocumentsRetry final : public Command {
     if (!order_.empty()) json.member("order_id", order_);
     const auto answer = client->send("POST", "/v1/documents/retry", json.end_object().take());
     return print_object(terminal, output_, answer, [&](JsonValue retried) {
-      terminal.out() << fmt::format("{} that had been given up taken up again, {} more tried at once\n",
+      terminal.out() << fmt::format("{} that were not tried any more taken up again, {} more tried at once\n",
                                     shown(retried, {"taken_up"}), shown(retried, {"hastened"}));
       terminal.talk() << "What is still missing, and why: resultsync documents\n";
     });

@@ -78,9 +78,11 @@ Page ask_for_a_new_link(std::string title, std::string what) {
 }
 
 Page opened_already() {
-  return ask_for_a_new_link(
-      "This page was opened already",
-      "Your consent was taken the first time. If the application does not show the connection, start again.");
+  return {.status = 410,
+          .mood = Mood::kStopped,
+          .title = "This page was opened already",
+          .paragraphs = {"What you decided was taken the first time, so there is nothing left to do here.",
+                         "If the application does not show the connection, ask it for a new link."}};
 }
 
 }  // namespace
@@ -164,14 +166,16 @@ http::Response Connect::show_link(const std::string& token) {
                                      "Each link connects once, so that nobody else can use yours."));
   if (link->expires_at <= world_.clock.now())
     return render(ask_for_a_new_link("This link is too old", "Links are good for 15 minutes."));
+  const SourceSettings* source = settings_of(world_.settings, link->source);
+  const std::string& network = source == nullptr ? link->source.text() : source->network_name;
   return render({.status = 200,
+                 .mood = Mood::kAsk,
                  .title = "Connect your lab orders",
-                 .paragraphs = {fmt::format("You are about to connect your account at {} with the application that "
-                                            "sent you here. You will be asked there "
-                                            "for your consent.",
-                                            link->source.text()),
-                                "From then on the application receives the orders and results of your whole clinic. "
-                                "You can end this at any time in the application."},
+                 .paragraphs = {fmt::format("The application that sent you here would like to receive your clinic's "
+                                            "orders and results from {0}. {0} asks for your consent next.",
+                                            network),
+                                "It then receives those of your whole clinic, earlier ones too. You can end this at "
+                                "any time in the application."},
                  .button = "Continue"});
 }
 
@@ -262,6 +266,7 @@ Connect::Outcome Connect::end_visit(const store::ConnectLink& link, const http::
   if (const auto error = request.query("error")) {
     if (*error == "access_denied") {
       return {render({.status = 200,
+                      .mood = Mood::kStopped,
                       .title = "Not connected",
                       .paragraphs = {"You did not give your consent, so nothing was connected.",
                                      "If that was a mistake, ask the application for a new link."}}),
@@ -295,10 +300,11 @@ Connect::Outcome Connect::end_visit(const store::ConnectLink& link, const http::
             "502 " + std::string(clinic.error().code)};
   }
   return {render({.status = 200,
+                  .mood = Mood::kDone,
                   .title = "Connected",
                   .paragraphs = {"Your clinic is connected. Its earlier orders are being read now; new results will "
                                  "follow by themselves.",
-                                 "You can close this page."}}),
+                                 "You can close this page and go back to the application."}}),
           "200", std::move(*clinic)};
 }
 
@@ -356,6 +362,7 @@ Result<std::string> Connect::conclude(const store::ConnectLink& link, const std:
     run.state = "waiting";
     run.started_at = now;
     transaction->network().add_run(run);
+    transaction->network().retry_missing({.source = row.source, .clinic = row.clinic}, now);
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   }
   runtime::log::info("network.connected", {{"source", row.source.text()}, {"clinic", row.clinic.text()}});

@@ -90,7 +90,7 @@ Result<std::string> Fetcher::fetch(const SourceSettings& source, const std::stri
     const auto api = http::parse_url(source.api);
     if (api && api->host == url->host && api->port == url->port && api->scheme == url->scheme) {
       const auto consent = consent_for(*world_.views.snapshot(), source.source, {});
-      if (!consent) return fail("needs_consent", "nobody's consent lets us fetch this");
+      if (!consent) return fail(store::kNoConsent, "nobody's consent lets us fetch this");
       auto token = tokens_.access(source, consent->key);
       if (!token) return forward_error(std::move(token));
       request.headers.push_back({"Authorization", "Bearer " + token->reveal()});
@@ -151,6 +151,8 @@ Documents::Documents(const World& world, const Fetcher& fetcher, ReadOrder read_
                                    {{"state", "pending"}})),
       missing_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
                                    {{"state", "missing"}})),
+      waiting_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
+                                   {{"state", "waiting"}})),
       given_up_(world.metrics.gauge("resultsync_documents", "Documents stored, and links by what became of them.",
                                     {{"state", "given_up"}})),
       fetches_(world.metrics.counter("resultsync_document_fetches_total", "Attempts to fetch a document.",
@@ -257,7 +259,7 @@ Result<std::string> Documents::read_whole(const SourceSettings& source, const st
     if (!order) return fail("not_found", "the order is not known any more");
     consent = consent_for(*snapshot, use.source, order->row.clinic);
   }
-  if (!consent) return fail("needs_consent", "nobody's consent lets us read this order");
+  if (!consent) return fail(store::kNoConsent, "nobody's consent lets us read this order");
   auto read = read_order_(source, consent->key, order->row.id, consent->clinic);
   if (!read) return forward_error(std::move(read));
   return std::string{};
@@ -275,6 +277,8 @@ Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, c
     // Everybody who waited for this link before the fetch began; the others may mean a newer file behind it.
     auto uses = transaction->read().network().open_uses_of(use.source, use.link);
     std::erase_if(uses, [&](const store::DocumentUse& other) { return other.received_at > began; });
+    // Who consents takes up what waits for it, in a transaction like this one: nothing falls between.
+    if (!outcome && outcome.error().code == store::kNoConsent && may_ask_after_all(transaction->read(), use)) return {};
     if (outcome && is_document) {
       const Sha256 name = sha256(*outcome);
       transaction->network().add_document({name, std::string(orders::sniff_media_type(*outcome)), std::ssize(*outcome),
@@ -311,6 +315,11 @@ Result<void> Documents::settle(const store::DocumentUse& use, Timestamp began, c
   return {};
 }
 
+bool Documents::may_ask_after_all(store::ViewsSnapshot& snapshot, const store::DocumentUse& use) const {
+  const auto order = snapshot.order(use.order);
+  return order && consent_for(snapshot, use.source, order->row.clinic);
+}
+
 void Documents::failed(store::DocumentUse& use, const Error& error, std::chrono::seconds retry_after) const {
   const Settings& settings = world_.settings;
   const Timestamp now = world_.clock.now();
@@ -333,7 +342,12 @@ void Documents::failed(store::DocumentUse& use, const Error& error, std::chrono:
       use.next_try_at = std::min(use.next_try_at, limit);  // so that it is told on time
     }
   }
-  if (now >= later(use.received_at, settings.document_give_up)) {
+  if (error.code == store::kNoConsent && (use.state == State::kMissing || !use.is_content)) {
+    // No attempt asks anybody anything until somebody consents (Connect::conclude).
+    use.open = false;
+    use.state = State::kMissing;
+    runtime::log::info("document.waits_for_consent", {{"source", use.source.text()}, {"member", use.member}});
+  } else if (now >= later(use.received_at, settings.document_give_up)) {
     use.open = false;
     use.state = State::kMissing;
     runtime::log::error(
@@ -347,6 +361,7 @@ void Documents::show_totals() {
   stored_.set(static_cast<double>(totals.documents));
   pending_.set(static_cast<double>(totals.pending));
   missing_.set(static_cast<double>(totals.missing));
+  waiting_.set(static_cast<double>(totals.waiting));
   given_up_.set(static_cast<double>(totals.given_up));
 }
 

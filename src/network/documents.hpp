@@ -46,8 +46,8 @@ class Fetcher {
   Fetcher(const World& world, const Wire& wire, Tokens& tokens, ApiClient& api)
       : world_(world), wire_(wire), tokens_(tokens), api_(api) {}
 
-  // Errors: `host_not_allowed`, `redirected`, `link_expired` (of settings.renew_on), `http_4xx`, `http_5xx`, `empty`,
-  // `wrong_type`, and those of http::Outbound.
+  // Errors: `no_consent` (only with a token, and there is none), `host_not_allowed`, `redirected`, `link_expired` (of
+  // settings.renew_on), `http_4xx`, `http_5xx`, `empty`, `wrong_type`, and those of http::Outbound.
   Result<std::string> fetch(const SourceSettings& source, const std::string& url, std::string_view member,
                             std::chrono::seconds* retry_after = nullptr) const;
 
@@ -82,6 +82,7 @@ class Documents {
   Result<std::string> obtain(const store::DocumentUse& use, std::chrono::seconds& retry_after) const;
   Result<void> settle(const store::DocumentUse& use, Timestamp began, const Result<std::string>& outcome,
                       std::chrono::seconds retry_after);
+  [[nodiscard]] bool may_ask_after_all(store::ViewsSnapshot& snapshot, const store::DocumentUse& use) const;
   void failed(store::DocumentUse& use, const Error& error, std::chrono::seconds retry_after) const;
   void show_totals();
 
@@ -91,6 +92,7 @@ class Documents {
   runtime::Gauge stored_;
   runtime::Gauge pending_;
   runtime::Gauge missing_;
+  runtime::Gauge waiting_;
   runtime::Gauge given_up_;
   runtime::Counter fetches_;
   runtime::Counter failures_;

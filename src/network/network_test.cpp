@@ -6,6 +6,8 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "base/encoding.hpp"
@@ -43,7 +45,8 @@ class Beside {
  public:
   using Answer = std::function<http::Response(const http::Request&)>;
   explicit Beside(
-      Answer answer, const std::function<void(SourceSettings&)>& change = [](SourceSettings&) {})
+      Answer answer, const std::function<void(SourceSettings&)>& change = [](SourceSettings&) {},
+      const http::Resolve& resolve = {})
       : folder_(std::filesystem::temp_directory_path() / ("network-" + encode_hex(runtime::random_bytes(6)))) {
     server_ = std::move(*http::Server::start(
         {.threads = 2}, [answer](http::Request request, http::Responder respond) { respond(answer(request)); }));
@@ -60,7 +63,7 @@ class Beside {
     settings_.api_tries = 2;
     settings_.document_bytes_max = 1000;
     settings_.document_timeout = std::chrono::seconds(2);
-    wire_ = std::move(*Wire::open(settings_));
+    wire_ = std::move(*Wire::open(settings_, resolve));
     tokens_ = std::make_unique<Tokens>(*views_, vault_, *wire_, clock_, "one");
     api_ = std::make_unique<ApiClient>(settings_, *wire_, *tokens_, clock_);
     fetcher_ = std::make_unique<Fetcher>(world_, *wire_, *tokens_, *api_);
@@ -317,6 +320,40 @@ TEST(NetworkApi, a_refused_token_is_renewed_once_and_the_question_asked_again) {
   EXPECT_EQ(refreshes, 1);
 }
 
+TEST(NetworkApi, who_wants_fewer_requests_is_left_alone_for_as_long_as_it_says) {
+  std::vector<std::chrono::steady_clock::time_point> asked;
+  Beside house([&](const http::Request&) {
+    asked.push_back(std::chrono::steady_clock::now());
+    return asked.size() == 1 ? json(429, "{}").set_header("Retry-After", "1") : json(200, "{}");
+  });
+  const auto key = house.consent(std::chrono::hours(1));
+  EXPECT_TRUE(house.api_->get(house.source(), key, "/orders"));
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_GE(asked[1] - asked[0], std::chrono::milliseconds(990));
+}
+
+TEST(NetworkTokens, what_expires_or_is_refused_without_a_successor_needs_consent_and_nobody_is_asked) {
+  std::atomic<int> asked = 0;
+  Beside house([&](const http::Request&) {
+    ++asked;
+    return json(200, tokens_answer(1));
+  });
+  store::Authorization row;
+  row.app_practitioner = AppPractitionerId("anna");
+  row.clinic = ClinicId("cli_1");
+  const auto consent = [&](std::chrono::seconds lifetime) {
+    return *house.tokens_->keep(house.source(), row, {Secret<std::string>("at_0"), Secret<std::string>(""), lifetime});
+  };
+  const auto expired = consent(std::chrono::seconds(0));
+  EXPECT_EQ(house.tokens_->access(house.source(), expired).error().code, "needs_consent");
+  EXPECT_EQ(house.row(expired).state, store::ConsentState::kNeedsConsent);
+  EXPECT_EQ(house.row(expired).reason, "expired");
+  const auto refused = consent(std::chrono::hours(1));
+  EXPECT_EQ(house.tokens_->renew(house.source(), refused, Secret<std::string>("at_0")).error().code, "needs_consent");
+  EXPECT_EQ(house.row(refused).reason, "no_refresh_token");
+  EXPECT_EQ(asked, 0);
+}
+
 TEST(NetworkDocuments, each_hostile_download_is_refused_by_name) {
   Beside house([](const http::Request& request) {
     const std::string path = request.path;
@@ -358,6 +395,51 @@ TEST(NetworkDocuments, links_to_other_hosts_and_private_addresses_make_no_connec
       << "the host is allowed, that port of a private address is not";
   EXPECT_EQ(code("ftp://127.0.0.1/a.pdf"), "bad_url");
   EXPECT_EQ(asked, 0);
+}
+
+// What names resolve to is no word of the network's operator: whoever answers for them could point at us.
+TEST(NetworkDocuments, a_name_that_leads_into_our_own_network_makes_no_connection) {
+  std::atomic<int> asked = 0;
+  std::mutex mutex;
+  std::map<std::string, int> looked_up;
+  const auto resolve = [&](const std::string& host) -> Result<std::vector<http::IpAddress>> {
+    const std::lock_guard lock(mutex);
+    const bool is_first = ++looked_up[host] == 1;
+    std::vector<std::string> texts;
+    if (host == "files.example") texts = {is_first ? "127.0.0.1" : "10.0.0.7"};  // the listener stands for outside
+    if (host == "private.example") texts = {"10.0.0.7"};
+    if (host == "metadata.example") texts = {"169.254.169.254"};
+    if (host == "mixed.example") texts = {"127.0.0.1", "10.0.0.7"};
+    if (host == "mapped.example") texts = {"::ffff:10.0.0.7"};
+    if (texts.empty()) return fail("not_found", "no such name");
+    std::vector<http::IpAddress> addresses;
+    for (const std::string& text : texts) addresses.push_back(*http::IpAddress::parse(text));
+    return addresses;
+  };
+  Beside house(
+      [&](const http::Request&) {
+        ++asked;
+        return file("%PDF-");
+      },
+      [](SourceSettings& source) { source.document_hosts = {".example"}; }, resolve);
+  const std::string port = house.base().substr(house.base().rfind(':'));
+  const auto code = [&](const std::string& host) {
+    const auto bytes = house.fetcher_->fetch(house.source(), "http://" + host + port + "/a.pdf", "results_pdf");
+    return bytes ? std::string("fetched") : std::string(bytes.error().code);
+  };
+  for (const char* host : {"private.example", "metadata.example", "mixed.example", "mapped.example"})
+    EXPECT_EQ(code(host), "address_refused") << host;
+  EXPECT_EQ(code("nowhere.example"), "resolve_failed");
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(code("files.example"), "fetched");
+  EXPECT_EQ(looked_up["files.example"], 1) << "the connection went to the address that was checked";
+
+  auto elsewhere = house.source();
+  elsewhere.api = "http://private.example" + port;
+  const auto key = house.consent(std::chrono::hours(1));
+  EXPECT_EQ(house.api_->get(elsewhere, key, "/orders").error().code, "address_refused")
+      << "the API's own name is trusted no more than a document's";
+  EXPECT_EQ(asked, 1);
 }
 
 constexpr const char* kOrderAnswer =
@@ -435,6 +517,26 @@ TEST(NetworkReconciler, a_document_that_is_gone_holds_up_neither_other_orders_no
   const auto again = reconcile(house.clock_.now());
   EXPECT_EQ(again.gaps, 0);
   EXPECT_EQ(again.state, "running") << "it is tried again for a while";
+}
+
+TEST(NetworkReconciler, a_link_that_died_while_its_page_was_worked_through_is_had_anew) {
+  int fetched = 0;
+  std::string page = page_of_two(R"({"results_hl7":"MSH|A"})", "MSH|B");
+  Beside house([&](const http::Request& request) {
+    if (request.path == "/dead.pdf") return json(403, "<Error/>");
+    if (request.path == "/fresh.pdf") {
+      ++fetched;
+      return file("%PDF-1.4 corrected");
+    }
+    return json(200, request.path == "/orders" ? page : std::string(page).replace(page.find("dead"), 4, "fresh"));
+  });
+  static_cast<void>(house.consent(std::chrono::seconds(3600)));
+  EXPECT_EQ(house.reconciled(house.clock_.now()).gaps, 2) << "both orders are new";
+  page = page_of_two(R"({"results_hl7":"MSH|A","results_pdf":")" + house.base() + R"(/dead.pdf"})", "MSH|B");
+  const auto run = house.reconciled(house.clock_.now());
+  EXPECT_EQ(run.state, "finished") << run.reason;
+  EXPECT_EQ(run.gaps, 1);
+  EXPECT_EQ(fetched, 1);
 }
 
 TEST(NetworkReconciler, what_was_read_before_a_newer_event_came_does_not_regress_it) {
@@ -533,6 +635,54 @@ TEST(NetworkFullscript, a_refresh_names_the_redirect_uri_and_a_refusal_in_its_wo
   answer = json(401, R"({"errors":[{"code":"invalid_grant","message":"no"}]})");
   const auto second = house.consent(std::chrono::seconds(0));
   EXPECT_EQ(house.tokens_->access(house.source(), second).error().code, "needs_consent");
+}
+
+// Documents of a house that has thin events, run until `done` says so.
+void fetch_until(Beside& house, const std::function<bool()>& done) {
+  Reconciler reconciler(house.world_, *house.fetcher_, *house.api_);
+  Documents documents(house.world_, *house.fetcher_,
+                      [&](const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
+                          const ClinicId& clinic) { return reconciler.read_order(source, consent, order, clinic); });
+  documents.start([](const Error& error) { ADD_FAILURE() << error.text(); });
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!done() && std::chrono::steady_clock::now() < patience)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(done());
+  documents.stop();
+}
+
+TEST(NetworkFullscript, a_thin_event_of_a_clinic_without_a_consent_asks_nobody_and_waits_until_somebody_consents) {
+  std::atomic<int> asked = 0;
+  Beside house(
+      [&](const http::Request&) {
+        ++asked;
+        return json(200, R"({"order":{"id":"ord_1","state":"results_ready","updated_at":"2026-03-01T10:00:00Z"}})");
+      },
+      [](SourceSettings& source) { source = as_fullscript(source); });
+  house.world_.apply.thin.insert(kRupa);
+  house.receive(test::EventBody("evt_1").at("2026-02-01T00:00:00Z").by("pra_1", "cli_1").text());
+  const auto use = [&] { return house.views_->snapshot()->network().uses_of({1}).at(0); };
+  fetch_until(house, [&] { return !use().open; });
+  EXPECT_EQ(use().state, orders::LinkedDocument::State::kMissing);
+  EXPECT_EQ(use().reason, store::kNoConsent);
+  EXPECT_EQ(use().tries, 1) << "no second attempt would ask anybody anything either";
+  EXPECT_EQ(asked, 0);
+  const auto totals = house.views_->snapshot()->network().document_totals();
+  EXPECT_EQ(totals.waiting, 1);
+  EXPECT_EQ(totals.given_up, 0) << "nobody has to be alarmed";
+
+  static_cast<void>(house.consent(std::chrono::hours(1)));
+  {
+    const auto transaction = house.views_->begin();  // as Connect does
+    transaction->network().retry_missing({.source = kRupa, .clinic = ClinicId("cli_1")}, house.clock_.now());
+    EXPECT_TRUE(transaction->commit());
+  }
+  fetch_until(house, [&] { return use().state == orders::LinkedDocument::State::kFetched; });
+  EXPECT_EQ(asked, 1);
+  house.apply_records();
+  EXPECT_EQ(house.views_->snapshot()->order(kRupa, OrderId("ord_1"))->history.latest().status, "results_ready");
+  EXPECT_FALSE(house.metrics_.exposition().contains("resultsync_reconciled_total 1"))
+      << "a thin event that was read is nothing that reconciliation found";
 }
 
 TEST(NetworkRuns, of_one_clinics_runs_that_have_ended_the_newest_are_kept) {

@@ -8,8 +8,17 @@
 
 namespace resultsync::network {
 
+// What a page is about, shown by a sign and a colour beside what its title says.
+enum class Mood {
+  kAsk,      // there is something to do here
+  kDone,     // it is done
+  kStopped,  // nothing was done, and that is fine
+  kTrouble,  // nothing was done, and something is to be done elsewhere
+};
+
 struct Page {
   int status = 200;
+  Mood mood = Mood::kTrouble;
   std::string title;
   std::vector<std::string> paragraphs;
   std::string button = {};  // posts to the page's own address; empty: none

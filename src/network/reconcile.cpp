@@ -13,6 +13,7 @@ namespace resultsync::network {
 namespace {
 
 constexpr std::size_t kPagesMax = 100'000;
+constexpr std::string_view kBackfill = "backfill";
 constexpr std::string_view kNotCompared = "document_unavailable";  // of one order; the others can be
 constexpr std::chrono::seconds kSyncPatience{60};
 constexpr std::chrono::minutes kComparePatience{2};  // of one run with documents that cannot be fetched
@@ -43,7 +44,7 @@ Reconciler::Reconciler(const World& world, const Fetcher& fetcher, ApiClient& ap
       fetcher_(fetcher),
       api_(api),
       gaps_(world.metrics.counter("resultsync_reconciled_total",
-                                  "Orders of which something had been missed, and was applied.")),
+                                  "Orders of which a reconciliation found something that had been missed.")),
       orders_(world.metrics.counter("resultsync_reconcile_orders_total",
                                     "Orders that were read from the network's API.")) {}
 
@@ -108,14 +109,19 @@ Result<void> Reconciler::read_pages(store::NetworkRun& run, const SourceSettings
       const bool is_whole = source.order_form == OrderForm::kJsonApi;
       auto missed =
           is_whole ? apply(source, order, answer->at, asked_at) : read_order(source, consent, order.id, run.clinic);
+      // The links of a page die while it is worked through: fresh ones come with the order itself.
+      if (!missed && missed.error().code == kNotCompared && missed.error().cause == "link_expired")
+        missed = read_order(source, consent, order.id, run.clinic);
       // It was there when the list was made, or it waits for what was read before: the next run sees what is left.
-      if (!missed && !is_whole && (missed.error().code == "not_found" || missed.error().code == "not_yet")) continue;
+      if (!missed && (missed.error().code == "not_found" || missed.error().code == "not_yet")) continue;
       if (!missed && missed.error().code == kNotCompared) {
         outcome = std::unexpected(std::move(missed).error());  // it holds up no other order; the run is made again
         continue;
       }
       if (!missed) return forward_error(std::move(missed));
-      if (*missed) ++run.gaps;
+      if (!*missed) continue;
+      ++run.gaps;
+      if (run.kind != kBackfill) gaps_.add();  // nothing was missed of what came before there was a connection
     }
     run.orders_total = std::max(run.orders_total, run.orders_read);
     save(run);
@@ -181,7 +187,6 @@ Result<bool> Reconciler::apply(const SourceSettings& source, const OrderSnapshot
   world_.log.append(std::move(record), [&](Result<Sequence> sequence) { committed.set_value(std::move(sequence)); });
   auto sequence = committed.get_future().get();
   if (!sequence) return forward_error(std::move(sequence));
-  gaps_.add();
   return true;
 }
 

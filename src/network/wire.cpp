@@ -4,13 +4,16 @@
 
 namespace resultsync::network {
 
-Result<std::unique_ptr<Wire>> Wire::open(const Settings& settings) {
+Result<std::unique_ptr<Wire>> Wire::open(const Settings& settings, const http::Resolve& resolve) {
   auto wire = std::make_unique<Wire>();
   for (const SourceSettings& source : settings.sources) {
     auto policy = http::AddressPolicy::with_allowed(source.allow);
     if (!policy) return forward_error(std::move(policy));
-    auto client = http::Outbound::start(
-        {.threads = 1, .policy = std::move(*policy), .connections_max = 64, .ca_file = source.ca_file});
+    auto client = http::Outbound::start({.threads = 1,
+                                         .policy = std::move(*policy),
+                                         .connections_max = 64,
+                                         .ca_file = source.ca_file,
+                                         .resolve = resolve});
     if (!client) return forward_error(std::move(client));
     wire->clients_[source.source] = std::move(*client);
   }

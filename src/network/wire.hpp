@@ -16,8 +16,8 @@ namespace resultsync::network {
 
 class Wire {
  public:
-  // Errors: `bad_allow_entry`, `bad_ca_file`.
-  static Result<std::unique_ptr<Wire>> open(const Settings& settings);
+  // `resolve` looks names up; empty: the system's resolver. Errors: `bad_allow_entry`, `bad_ca_file`.
+  static Result<std::unique_ptr<Wire>> open(const Settings& settings, const http::Resolve& resolve = {});
 
   // Errors: those of http::Outbound. Only what is idempotent may be repeated by the layer below.
   Result<http::ClientResponse> send(const SourceSettings& source, http::OutboundRequest request) const;

@@ -64,14 +64,19 @@ struct MissingDocument {
   EventId event;
   OrderId order;
 };
+// Why a use is asked for no more while nobody could answer: no consent lets us ask. It is taken up by the next one.
+inline constexpr std::string_view kNoConsent = "no_consent";
+
 // What is empty asks for all.
 struct MissingFilter {
-  std::string state;  // "pending", "missing" (told without, and still tried), "given_up"
-  SourceId source;
-  OrderId order;
+  // "pending", "missing" (told without, and still tried), "waiting" (for a consent), "given_up"
+  std::string state = {};
+  SourceId source = {};
+  OrderId order = {};
+  ClinicId clinic = {};  // retry_missing() only, with a source: of its orders, and of those whose clinic is not known
 };
 struct Retried {
-  std::int64_t taken_up = 0;  // had been given up
+  std::int64_t taken_up = 0;  // had been given up, or waited for a consent
   std::int64_t hastened = 0;  // waited for their next attempt
 };
 
@@ -80,6 +85,7 @@ struct DocumentTotals {
   std::int64_t bytes = 0;
   std::int64_t pending = 0;   // uses
   std::int64_t missing = 0;   // told without, and still tried
+  std::int64_t waiting = 0;   // not tried until somebody consents
   std::int64_t given_up = 0;  // told without, and not tried any more
 };
 
@@ -188,8 +194,8 @@ class NetworkWrites {
  public:
   virtual ~NetworkWrites() = default;
   virtual void save_use(const DocumentUse& use) = 0;  // adds or replaces it
-  // Those that were told missing are tried at once, and those that were given up for as long as if they came now. The
-  // filter's state does not matter.
+  // Those that were told missing are tried at once, and those that were given up, or wait for a consent, for as long as
+  // if they came now. The filter's state does not matter.
   virtual Retried retry_missing(const MissingFilter& filter, Timestamp now) = 0;
   virtual void add_document(const DocumentRow& document) = 0;                      // nothing, if it is there already
   virtual void note_told_missing(OrderKey order, const ToldMissing& missing) = 0;  // nothing, if it is noted already

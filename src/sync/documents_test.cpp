@@ -252,5 +252,24 @@ TEST(MissingDocuments, are_listed_with_why_in_pages_of_whole_events_and_taken_up
   EXPECT_EQ(house.retry({}).taken_up, 0);
 }
 
+TEST(MissingDocuments, what_waits_for_a_consent_is_told_from_what_was_given_up_and_taken_up_by_its_clinic) {
+  Pipeline house;
+  const auto record = house.receive(linked("evt_1", "2026-01-01T00:00:00Z", "https://files.example.com/1"));
+  auto waiting = house.uses_of(record).at(0);
+  waiting.state = State::kMissing;
+  waiting.open = false;
+  waiting.reason = store::kNoConsent;
+  house.save(waiting);
+  EXPECT_EQ(house.missing(in_state("waiting")).size(), 1U);
+  EXPECT_TRUE(house.missing(in_state("given_up")).empty());
+  const auto totals = house.views_->snapshot()->network().document_totals();
+  EXPECT_EQ(totals.waiting, 1);
+  EXPECT_EQ(totals.given_up, 0);
+  EXPECT_EQ(house.retry({.source = kRupa, .clinic = ClinicId("cli_other")}).taken_up, 0);
+  EXPECT_EQ(house.retry({.source = SourceId("other"), .clinic = ClinicId("cli_1")}).taken_up, 0);
+  EXPECT_EQ(house.retry({.source = kRupa, .clinic = ClinicId("cli_1")}).taken_up, 1);
+  EXPECT_TRUE(house.uses_of(record).at(0).open);
+}
+
 }  // namespace
 }  // namespace resultsync::sync

@@ -252,6 +252,47 @@ class Fullscript(unittest.TestCase):
         own = {item["clinic_id"] for item in self.house.feed("ben")}
         self.assertLessEqual(own, {self.other["id"]})
 
+    def test_what_is_told_of_a_clinic_that_nobody_connected_waits_with_advice_and_is_taken_up_by_the_consent(self):
+        # Another application of the network has the consent; this one gets the events of its clinic all the same.
+        self.house.api("PUT", "/v1/practitioners/zoe", {"clinic_id": self.other["id"]})
+        self.connect()
+        order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})
+        test = order["ordered_tests"][0]
+        self.house.api("DELETE", "/v1/practitioners/anna")
+        self.sandbox.control("POST", f"/ordered-tests/{test}/release", {"stage": "final"})
+        self.sandbox.quiet()
+
+        def listed():
+            return [d for d in self.house.api("GET", "/v1/documents?state=waiting")[1]["items"] if d["order_id"] == order["order"]]
+
+        waiting = self.house.wait_for(listed)
+        self.assertEqual({(d["member"], d["reason"], d["tries"], d["next_try_at"]) for d in waiting}, {("order", "no_consent", 1, None)})
+        self.assertIn("connect link", waiting[0]["advice"])
+        _, network = self.house.api("GET", "/v1/network")
+        self.assertEqual((network["documents"]["given_up"], network["documents"]["missing"]), (0, 0), "nobody has to be alarmed")
+        code, out, err = self.house.run("documents", "--data-dir", "data")
+        self.assertEqual(code, 0, err)
+        self.assertIn("no_consent", out)
+        self.assertIn("connect link", err)
+        _, unmatched = self.house.api("GET", "/v1/unmatched")
+        self.assertIn("nobody_connected", json.dumps(unmatched))
+        self.connect()
+        self.assertEqual(len(self.wait_results("anna", test, 1)), 1)
+        self.house.wait_for(lambda: not listed())
+
+    def test_what_its_documentation_names_beside_results_alarms_nobody(self):
+        self.connect()
+        self.sandbox.control("PATCH", "/switches", {"envelope": "mixed"})
+        order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"], "plan": "running"})
+        self.sandbox.control("POST", "/advance", {"seconds": 86400})
+        self.sandbox.quiet()
+        self.house.settled()
+        _, events = self.house.api("GET", "/v1/events?type=order.placed")
+        self.assertTrue(events["items"], order)
+        self.assertEqual({e["outcome"] for e in events["items"]}, {"no_results"})
+        _, status = self.house.api("GET", "/v1/status")
+        self.assertNotIn("unknown_type", status["events_by_outcome"])
+
     def test_a_reading_that_fails_is_made_again_also_by_the_next_process(self):
         self.connect()
         order = self.sandbox.control("POST", "/orders", {"clinic": self.clinic["id"]})

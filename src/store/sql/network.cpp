@@ -183,13 +183,18 @@ DocumentTotals SqlNetworkReads::document_totals() {
   totals.bytes = count_of(database_, "SELECT COALESCE(sum(bytes), 0) FROM documents");
   totals.pending = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'pending'");
   totals.missing = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'missing'");
-  totals.given_up = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing'");
+  totals.waiting = count_of(
+      database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing' AND reason = 'no_consent'");
+  totals.given_up = count_of(
+      database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing' AND reason <> 'no_consent'");
   return totals;
 }
 
 #define MISSING_CONDITION                                                                                              \
   "u.state IN ('pending', 'missing') AND (?1 = '' OR u.source = ?1) AND (?2 = '' OR e.order_id = ?2) AND (?3 = '' OR " \
-  "(?3 = 'given_up' AND u.state = 'missing' AND u.open = 0) OR (?3 = u.state AND u.open = 1)) AND u.record > ?4"
+  "(?3 = 'given_up' AND u.state = 'missing' AND u.open = 0 AND u.reason <> 'no_consent') OR "                          \
+  "(?3 = 'waiting' AND u.state = 'missing' AND u.open = 0 AND u.reason = 'no_consent') OR "                            \
+  "(?3 = u.state AND u.open = 1)) AND u.record > ?4"
 
 std::vector<MissingDocument> SqlNetworkReads::missing_documents(const MissingFilter& filter, Sequence after,
                                                                 std::size_t events) {
@@ -210,6 +215,10 @@ std::vector<MissingDocument> SqlNetworkReads::missing_documents(const MissingFil
   return found;
 }
 
+#define RETRY_CONDITION                                                                                           \
+  " AND (?2 = '' OR source = ?2) AND (?3 = '' OR record IN (SELECT record FROM events WHERE order_id = ?3)) AND " \
+  "(?4 = '' OR order_key IN (SELECT order_key FROM orders WHERE source = ?2 AND clinic_id IN ('', ?4)))"
+
 Retried SqlNetworkWrites::retry_missing(const MissingFilter& filter, Timestamp now) {
   const auto count = [](Query query) {
     std::int64_t rows = 0;
@@ -217,18 +226,16 @@ Retried SqlNetworkWrites::retry_missing(const MissingFilter& filter, Timestamp n
     return rows;
   };
   Retried retried;
-  retried.hastened = count(Query(
-      database_,
-      "UPDATE document_uses SET next_try_at = ?1 WHERE open = 1 AND state = 'missing' AND next_try_at > ?1 AND (?2 = "
-      "'' "
-      "OR source = ?2) AND (?3 = '' OR record IN (SELECT record FROM events WHERE order_id = ?3)) RETURNING record",
-      now.microseconds, filter.source.text(), filter.order.text()));
+  retried.hastened =
+      count(Query(database_,
+                  "UPDATE document_uses SET next_try_at = ?1 WHERE open = 1 AND state = 'missing' AND next_try_at > "
+                  "?1" RETRY_CONDITION " RETURNING record",
+                  now.microseconds, filter.source.text(), filter.order.text(), filter.clinic.text()));
   retried.taken_up = count(Query(
       database_,
       "UPDATE document_uses SET open = 1, tries = 0, received_at = ?1, next_try_at = ?1 WHERE open = 0 AND state = "
-      "'missing' AND (?2 = '' OR source = ?2) AND (?3 = '' OR record IN (SELECT record FROM events WHERE order_id = "
-      "?3)) RETURNING record",
-      now.microseconds, filter.source.text(), filter.order.text()));
+      "'missing'" RETRY_CONDITION " RETURNING record",
+      now.microseconds, filter.source.text(), filter.order.text(), filter.clinic.text()));
   return retried;
 }
 
