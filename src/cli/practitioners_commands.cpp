@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/encoding.hpp"
 #include "cli/listing.hpp"
 #include "cli/make_commands.hpp"
@@ -11,6 +13,15 @@ std::string backfill_of(JsonValue connection) {
   const std::string total = shown(connection, {"backfill", "orders_total"});
   if (total.empty() || shown(connection, {"backfill", "finished"}) == "true") return "done";
   return fmt::format("{} of {} orders", shown(connection, {"backfill", "orders_done"}), total);
+}
+
+// "finished, 24 orders": the last reading of the clinic's orders from the network; empty where there was none.
+std::string reading_of(JsonValue connection) {
+  const std::string state = shown(connection, {"reading", "state"});
+  if (state.empty()) return state;
+  const std::string reason = shown(connection, {"reading", "reason"});
+  return fmt::format("{}{}, {} of {} orders", state, reason.empty() ? "" : " (" + reason + ")",
+                     shown(connection, {"reading", "orders_read"}), shown(connection, {"reading", "orders_total"}));
 }
 
 class PractitionersList final : public Command {
@@ -37,7 +48,8 @@ class PractitionersList final : public Command {
                }
                return std::vector{shown(item, {"id"}), clinics, sources};
              },
-         .when_empty = "Nobody is connected yet. Connect somebody: resultsync connect PRACTITIONER --clinic ID"});
+         .when_empty =
+             "Nobody is connected yet. Connect somebody: resultsync connect PRACTITIONER --link, or --clinic ID"});
   }
 
  private:
@@ -63,13 +75,17 @@ class PractitionersGet final : public Command {
 
  private:
   static void show(const Terminal& terminal, JsonValue practitioner) {
-    Table table({{"SOURCE"}, {"CLINIC"}, {"VENDOR PRACTITIONER"}, {"SINCE"}, {"BACKFILL"}}, "No connection.");
+    Table table({{"SOURCE"}, {"CLINIC"}, {"VENDOR PRACTITIONER"}, {"SINCE"}, {"CONSENT"}, {"READING"}, {"BACKFILL"}},
+                "No connection.");
+    std::set<std::string> advice;
     for (const JsonValue connection : elements(practitioner, {"connections"})) {
       table.add({shown(connection, {"source"}), shown(connection, {"clinic_id"}),
                  shown(connection, {"vendor_practitioner_id"}), shown(connection, {"created_at"}),
-                 backfill_of(connection)});
+                 shown(connection, {"consent", "state"}), reading_of(connection), backfill_of(connection)});
+      if (std::string what = shown(connection, {"consent", "advice"}); !what.empty()) advice.insert(std::move(what));
     }
     table.print(terminal);
+    for (const std::string& what : advice) terminal.talk() << what << '\n';
   }
 
   ServerOptions server_;

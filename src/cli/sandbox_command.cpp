@@ -280,7 +280,8 @@ class SandboxCommand final : public Command {
     if (is_fullscript()) text += "challenge = \"file:./sandbox-challenge.secret\"\n";
     text += fmt::format("secrets = [{}]\nsignature = {}\n", quoted(webhook_secret), quoted(signing_.signature));
     if (signing_.header) text += fmt::format("header = {}\n", quoted(*signing_.header));
-    if (!is_fullscript()) text += "event_types = [\"order.new_result\", \"order.updated\"]\n";
+    if (!is_fullscript())
+      text += "event_types = [\"order.new_result\", \"order.updated\"]\nother_event_types = [\"webhook.test\"]\n";
     text += fmt::format(
         "api = {}\napi_http = true\napi_allow = [{}]\n"
         "client_id = {}\nclient_secret = \"file:./sandbox-client.secret\"\n",
@@ -337,9 +338,18 @@ class SandboxCommand final : public Command {
                    << "  webhook secret  " << (webhook_secret_.empty() ? "that of --secret-file" : webhook_secret_)
                    << "\n"
                    << (is_fullscript() ? "  challenge       " + challenge() + "\n" : "") << "  events go to    "
-                   << webhook_.value_or("nobody yet: --webhook URL, or the control page") << "\n\n"
-                   << "For resultsync.toml, with the webhook secret in the file that it names:\n\n"
-                   << configuration(base, "file:./sandbox-webhook.secret") << "\nCtrl-C ends it." << std::endl;
+                   << webhook_.value_or("nobody yet: --webhook URL, or the control page") << "\n\n";
+    if (write_) {
+      terminal.out() << "Next, in two other terminals:\n\n"
+                     << "  cd " << *write_ << " && resultsync serve --config resultsync.toml\n"
+                     << "  cd " << *write_
+                     << " && resultsync connect anna --link      # and open the link in a browser\n";
+    } else {
+      terminal.out()
+          << "For resultsync.toml, with the webhook secret in the file that it names (--write DIR does it):\n\n"
+          << configuration(base, "file:./sandbox-webhook.secret");
+    }
+    terminal.out() << "\nCtrl-C ends it." << std::endl;
   }
 
   std::string listen_ = "127.0.0.1:8090", network_ = "rupa";

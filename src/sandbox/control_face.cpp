@@ -408,6 +408,13 @@ http::Response post(Network& network, std::string_view what, const Body& body) {
 }
 
 // What a button of the control page posts: the same as in JSON, and back to the page.
+// Where on the page somebody stands who has just pressed a button of it.
+std::string_view place_of(std::string_view what) {
+  if (what == "switches") return "#switches";
+  if (what.starts_with("events/")) return "#deliveries";
+  return what.starts_with("order") ? "#orders" : "";
+}
+
 Answer from_page(Network& network, const http::Request& request, std::string_view what) {
   const auto form = Form::read(request.body);
   if (!form) return {html(400, problem_page("This form cannot be read", "Go back and try again."))};
@@ -436,7 +443,7 @@ Answer from_page(Network& network, const http::Request& request, std::string_vie
                               : what == "switches" ? change_switches(network, *body)
                               : what == "webhook"  ? change_webhook(network, *body)
                                                    : post(network, what, *body);
-  if (done.status < 300) return {redirect(303, "/control")};
+  if (done.status < 300) return {redirect(303, "/control" + std::string(place_of(what)))};
   simdjson::dom::parser parser;
   std::string_view title = "it was refused";
   const simdjson::padded_string text(done.body);

@@ -30,16 +30,20 @@ button.tiny{padding:.15rem .5rem;font-size:.8125rem}
 fieldset{border:0;padding:0;margin:0 0 1rem}legend{font-weight:600;padding:0;margin:0 0 .5rem}
 label.row{display:flex;gap:.75rem;align-items:flex-start;padding:.5rem 0;border-top:1px solid var(--line)}
 label.row:first-of-type{border-top:0}label.row span{flex:1}
-input,select{font:inherit;color:inherit;background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:.35rem .5rem}
+input,select{font:inherit;color:inherit;background:var(--paper);border:1px solid var(--line);border-radius:6px;padding:.35rem .5rem;min-width:0;max-width:100%}
 input[type=checkbox]{width:1.1rem;height:1.1rem;margin:.2rem 0 0}
 table{border-collapse:collapse;width:100%;font-size:.875rem}th{text-align:left;color:var(--soft);font-weight:600}
 th,td{padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 .scroll{overflow-x:auto}code{font-size:.9em}
 .tag{display:inline-block;border-radius:99px;border:1px solid currentColor;padding:0 .5rem;font-size:.75rem;white-space:nowrap}
 .good{color:var(--good)}.warn{color:var(--warn)}
-.bar{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center}.bar form{display:inline-flex;gap:.4rem;align-items:center}
-.grid{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fit,minmax(21rem,1fr))}.grid{margin:0 0 1.25rem;align-items:start}.grid .card{margin:0}
+.bar{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center}.bar form{display:inline-flex;flex-wrap:wrap;gap:.4rem;align-items:center;max-width:100%}
+.grid{display:grid;gap:1.25rem;grid-template-columns:repeat(auto-fit,minmax(min(21rem,100%),1fr))}.grid{margin:0 0 1.25rem;align-items:start}.grid .card{margin:0}
+.head{display:flex;justify-content:space-between;align-items:baseline;gap:1rem}.head a{font-size:.875rem}a{color:var(--house)}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:0}.facts div{border-left:3px solid var(--house);padding-left:.6rem}
+.facts .time{grid-column:span 2}
+section{scroll-margin-top:1rem}
+@media(max-width:30rem){.card{padding:1rem}main{margin-top:1rem}}
 .facts dt{color:var(--soft);font-size:.8125rem}.facts dd{margin:0;font-size:1.1rem;font-weight:600}
 .switches{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:.4rem 1.5rem}
 .switches label{display:flex;justify-content:space-between;gap:.75rem;align-items:center;font-size:.875rem}
@@ -77,7 +81,8 @@ std::string facts(Network& network) {
   const auto url = network.courier().url();
   const Network::Inside inside = network.enter();
   const auto fact = [](std::string_view name, const std::string& value) {
-    return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", name, escaped_html(value));
+    return fmt::format("<div{}><dt>{}</dt><dd>{}</dd></div>", name.starts_with("Simulated") ? " class=\"time\"" : "",
+                       name, escaped_html(value));
   };
   std::string now = format_timestamp(inside->world.now()).substr(0, 19);
   now[10] = ' ';
@@ -126,7 +131,7 @@ std::string people(const Network::Inside& inside, bool all_clinics) {
       }
       const bool told = all_clinics || inside->ever_connected.contains(c);
       text += fmt::format(
-          "<tr><td>{}</td><td>{}<br><code class=\"soft\">{}</code></td><td class=\"bar\">{}</td></tr>",
+          "<tr><td>{}</td><td>{}<br><code class=\"soft\">{}</code></td><td><div class=\"bar\">{}</div></td></tr>",
           first ? fmt::format("{} {}<br><code class=\"soft\">{}</code>", escaped_html(world.clinics()[c].name),
                               told ? tag("told of events", "good") : "", world.clinics()[c].id.text())
                 : std::string(),
@@ -165,7 +170,7 @@ std::string new_order(const World& world) {
 
 std::string orders(const World& world) {
   std::string text =
-      "<section class=\"card\"><h2>Orders</h2><div "
+      "<section class=\"card\" id=\"orders\"><h2>Orders</h2><div "
       "class=\"scroll\"><table><thead><tr><th>Order</th><th>Patient</th><th>Status</th>"
       "<th>Test</th><th>Result</th><th>Do</th></tr></thead><tbody>";
   const std::size_t shown = std::min<std::size_t>(world.orders().size(), 12);
@@ -191,7 +196,7 @@ std::string orders(const World& world) {
       if (can && test.current && !preliminary) actions += button(at + "correct", "Correct");
       if (can && test.current) actions += button(at + "withdraw", "Withdraw");
       if (can) actions += button(at + "cancel", "Cancel test");
-      if (t == 0 && order.state != OrderState::kCanceled)
+      if (t == 0 && order.state != OrderState::kCanceled && order.state != OrderState::kCompleted)
         actions += button("orders/" + order.id.text() + "/cancel", "Cancel order");
       text += fmt::format(
           "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}<br><code class=\"soft\">{}</code></td><td>{}</td><td><div "
@@ -208,7 +213,8 @@ std::string orders(const World& world) {
 
 std::string deliveries(Network& network) {
   std::string text =
-      "<section class=\"card\"><h2>Deliveries</h2><div "
+      "<section class=\"card\" id=\"deliveries\"><div class=\"head\"><h2>Deliveries</h2><a "
+      "href=\"/control#deliveries\">Look again</a></div><div "
       "class=\"scroll\"><table><thead><tr><th>Event</th><th>Type</th><th>State</th>"
       "<th>Attempts</th><th>Do</th></tr></thead><tbody>";
   const auto latest = network.courier().deliveries({}, 30);
@@ -239,7 +245,8 @@ std::string deliveries(Network& network) {
 
 std::string switches(const Switches& of) {
   std::string text =
-      "<section class=\"card\"><h2>Switches</h2><form method=\"post\" action=\"/control/switches\"><div "
+      "<section class=\"card\" id=\"switches\"><h2>Switches</h2><form method=\"post\" "
+      "action=\"/control/switches\"><div "
       "class=\"switches\">";
   for (const SwitchDescription& one : switch_descriptions()) {
     const std::string value = switch_value(of, one.name);
