@@ -71,7 +71,7 @@ class House:
             self.process = subprocess.Popen(
                 [*under, BINARY, "serve", "--config", "resultsync.toml"], cwd=self.folder, stderr=log, stdout=log, env=ENVIRONMENT
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError("the server ended: " + self.log_text())
@@ -126,16 +126,16 @@ class House:
         status, answer = self.api("PUT", "/v1/practitioners/" + urllib.parse.quote(practitioner, safe=""), {"clinic_id": clinic})
         assert status in (200, 201), answer
 
-    def settled(self):
+    def settled(self, patience=120):
         """Waits until all that was acknowledged is applied, and no backfill is left."""
 
         def status_when_settled():
             _, status = self.api("GET", "/v1/status")
             return status if status["log"]["lag_records"] == 0 and not status["backfills"] else None
 
-        return self.wait_for(status_when_settled)
+        return self.wait_for(status_when_settled, patience)
 
-    def wait_for(self, what, patience=30):
+    def wait_for(self, what, patience=120):
         """Asks until the answer is true, and gives it back; the one place where a test has no sign to wait for but must ask again."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:

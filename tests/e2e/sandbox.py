@@ -25,7 +25,7 @@ class Sandbox:
     def remove(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
         self.process.stdout.close()
         self.log.close()
 
@@ -38,7 +38,7 @@ class Sandbox:
     def ledger(self):
         return [json.loads(line) for line in self.control("GET", "/ledger").splitlines()]
 
-    def quiet(self, patience=60):
+    def quiet(self, patience=120):
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             state = self.control("GET", "/state")
@@ -51,7 +51,7 @@ class Sandbox:
 def request(method, url, body=None, headers=None):
     """Status, headers and body; redirects are not followed."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=120)
     connection.request(method, parts.path + ("?" + parts.query if parts.query else ""), body, headers or {})
     answer = connection.getresponse()
     content = answer.read()
@@ -77,7 +77,7 @@ class NetworkHouse(House):
             '[server]\npublic = "127.0.0.1:0"\nprivate = "127.0.0.1:0"\ndata_dir = "./data"\n\n'
             '[sources.rupa]\nvendor = "rupa"\npath = "/webhook"\nsecrets = ["file:rupa.secret"]\n'
             f'event_types = ["order.new_result", "order.updated"]\napi = "{self.sandbox.base}"\napi_http = true\napi_allow = ["{self.sandbox.host}"]\n'
-            f'client_id = "{self.sandbox.facts["client_id"]}"\nclient_secret = "file:client.secret"\nrequests_per_second = 200\n'
+            f'client_id = "{self.sandbox.facts["client_id"]}"\nclient_secret = "file:client.secret"\nrequests_per_second = 2000\n'
             + self.settings + '\n[limits]\nfree_space = "1 MiB"\n' + more
         )
 
@@ -145,5 +145,5 @@ class NetworkHouse(House):
         assert all(run["state"] == "finished" for run in runs), runs
         return runs
 
-    def documents_settled(self, patience=60):
+    def documents_settled(self, patience=120):
         return self.wait_for(lambda: self.api("GET", "/v1/network")[1]["documents"]["pending"] == 0, patience)

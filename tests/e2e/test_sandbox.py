@@ -98,11 +98,11 @@ class OAuth(unittest.TestCase):
         self.assertEqual(self.network.token(grant_type="password").json()["error"], "unsupported_grant_type")
 
     def test_short_lives(self):
-        network = Sandbox("--orders-per-day", "0", "--access-seconds", "1", "--refresh-grace-seconds", "60")
+        network = Sandbox("--orders-per-day", "0", "--access-seconds", "1", "--refresh-grace-seconds", "3600")
         try:
             tokens = network.connect(network.state()["clinics"][0]["practitioners"][0]["id"])
             self.assertEqual(tokens["expires_in"], 1)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while network.get("/clinics", tokens["access_token"]).status == 200:
                 self.assertLess(time.monotonic(), deadline)
             racing = [network.token(grant_type="refresh_token", refresh_token=tokens["refresh_token"]).status for _ in range(2)]
@@ -220,15 +220,27 @@ class Api(unittest.TestCase):
         self.assertEqual((made.status, set(made.json())), (201, {"id", "redirect_url", "checkout_url"}))
 
     def test_the_rate_limit_says_when_to_come_back(self):
-        network = Sandbox("--orders-per-day", "0", "--rate-limit", "3/1")
+        # So slow a machine that two hours go by between three requests is not expected.
+        network = Sandbox("--orders-per-day", "0", "--rate-limit", "2/7200")
         try:
             token = network.connect(network.state()["clinics"][0]["practitioners"][0]["id"])["access_token"]
-            answers = [network.get("/clinics", token) for _ in range(5)]
-            refused = [a for a in answers if a.status == 429]
-            self.assertTrue(refused)
-            self.assertEqual(refused[0].json()["errors"][0]["code"], "throttled")
-            time.sleep(int(refused[0].headers["Retry-After"]))  # what a client is told to do
-            self.assertEqual(network.get("/clinics", token).status, 200)
+            answers = [network.get("/clinics", token) for _ in range(4)]
+            self.assertEqual([a.status for a in answers], [200, 200, 429, 429])
+            self.assertEqual(answers[2].json()["errors"][0]["code"], "throttled")
+            self.assertLessEqual(int(answers[2].headers["Retry-After"]), 7200)
+        finally:
+            network.stop()
+
+    def test_who_waits_as_long_as_the_rate_limit_says_is_answered(self):
+        network = Sandbox("--orders-per-day", "0", "--rate-limit", "1/1")
+        try:
+            token = network.connect(network.state()["clinics"][0]["practitioners"][0]["id"])["access_token"]
+            for _ in range(3):
+                answer = network.get("/clinics", token)
+                if answer.status == 429:
+                    time.sleep(int(answer.headers["Retry-After"]))  # what a client is told to do
+                    answer = network.get("/clinics", token)
+                self.assertEqual(answer.status, 200)
         finally:
             network.stop()
 
@@ -274,15 +286,16 @@ class Documents(unittest.TestCase):
     def test_links_die_and_are_renewed_to_the_same_bytes(self):
         self.switch(link_seconds=1)
         first = self.attributes()["results_pdf"]
-        body = self.network.call("GET", first).body
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (answer := self.network.call("GET", first)).status == 200:
             self.assertLess(time.monotonic(), deadline)
         self.assertEqual(answer.status, 403)
         self.assertIn(b"Request has expired", answer.body)
+        self.switch(link_seconds=3600)
         second = self.attributes()["results_pdf"]
         self.assertNotEqual(link_token(first), link_token(second))
-        self.assertEqual(self.network.call("GET", second).body, body)
+        released = [e for e in self.network.ledger() if e["what"] == "final"][-1]
+        self.assertEqual(hashlib.sha256(self.network.call("GET", second).body).hexdigest(), released["result"]["pdf_sha256"])
         self.assertEqual(self.network.call("GET", second.replace(link_token(second), "A" * 32)).status, 404)
 
     def test_a_corrected_document_is_another_one_and_the_old_one_stays(self):
@@ -464,8 +477,8 @@ class Webhooks(unittest.TestCase):
                 self.assertEqual(len(times), 2)
                 self.assertEqual(times[0] == times[1], same, switches)
                 answers.append(time.time() - times[-1])
-            self.assertLess(answers[0], 60)
-            self.assertAlmostEqual(answers[1], 3600, delta=60)
+            self.assertLess(answers[0], 1800)
+            self.assertGreaterEqual(answers[1], 3600)
         finally:
             network.stop()
             webhook.close()
