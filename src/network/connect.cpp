@@ -168,15 +168,16 @@ http::Response Connect::show_link(const std::string& token) {
     return render(ask_for_a_new_link("This link is too old", "Links are good for 15 minutes."));
   const SourceSettings* source = settings_of(world_.settings, link->source);
   const std::string& network = source == nullptr ? link->source.text() : source->network_name;
-  return render({.status = 200,
-                 .mood = Mood::kAsk,
-                 .title = "Connect your lab orders",
-                 .paragraphs = {fmt::format("The application that sent you here would like to receive your clinic's "
-                                            "orders and results from {0}. {0} asks for your consent next.",
-                                            network),
-                                "It then receives those of your whole clinic, earlier ones too. You can end this at "
-                                "any time in the application."},
-                 .button = "Continue"});
+  return render(
+      {.status = 200,
+       .mood = Mood::kAsk,
+       .title = "Connect your lab orders",
+       .paragraphs = {fmt::format("The application that sent you here asks for the orders and results of your "
+                                  "whole clinic, earlier ones too. On the next page, {} asks whether you "
+                                  "allow that.",
+                                  network),
+                      "You can end it at any time in the application."},
+       .button = "Continue"});
 }
 
 http::Response Connect::use_link(const http::Request& request, const std::string& token) {

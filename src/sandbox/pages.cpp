@@ -10,7 +10,7 @@ namespace resultsync::sandbox {
 namespace {
 
 constexpr std::string_view kStyle = R"css(
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--ground:#f3f5f8;--house:#17624f;--on-house:#fff;--warn:#9a3412;--good:#166534}
+:root{color-scheme:light dark;accent-color:var(--house);--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--ground:#f3f5f8;--house:#17624f;--on-house:#fff;--warn:#9a3412;--good:#166534}
 @media(prefers-color-scheme:dark){:root{--ink:#e8ecf2;--soft:#a3adbb;--line:#333c49;--paper:#1b212b;--ground:#12161d;--house:#4cc2a1;--on-house:#06251d;--warn:#fdba74;--good:#86efac}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,"DejaVu Sans",sans-serif}
@@ -18,7 +18,7 @@ main{max-width:34rem;margin:2.5rem auto;padding:0 1rem}
 main.wide{max-width:76rem}
 .card{background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:1.5rem;margin:0 0 1.25rem}
 .brand{display:flex;align-items:center;gap:.6rem;color:var(--soft);font-size:.9rem;margin:0 0 1rem}
-.brand b{display:inline-grid;place-items:center;width:1.9rem;height:1.9rem;border-radius:50%;background:var(--house);color:var(--on-house)}
+.brand b{flex:none;display:inline-grid;place-items:center;width:1.9rem;height:1.9rem;border-radius:50%;background:var(--house);color:var(--on-house)}
 h1{font-size:1.4rem;line-height:1.25;margin:0 0 .5rem}h2{font-size:1.05rem;margin:0 0 .75rem}
 p{margin:.4rem 0}.soft{color:var(--soft)}.small{font-size:.875rem}
 button,.button{font:inherit;cursor:pointer;border:1px solid var(--line);border-radius:8px;background:var(--paper);color:var(--ink);padding:.5rem .9rem}
@@ -43,6 +43,7 @@ th,td{padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:0}.facts div{border-left:3px solid var(--house);padding-left:.6rem}
 .facts .time{grid-column:span 2}
 section{scroll-margin-top:1rem}
+table.broad{min-width:54rem}
 @media(max-width:30rem){.card{padding:1rem}main{margin-top:1rem}}
 .facts dt{color:var(--soft);font-size:.8125rem}.facts dd{margin:0;font-size:1.1rem;font-weight:600}
 .switches{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:.4rem 1.5rem}
@@ -171,7 +172,7 @@ std::string new_order(const World& world) {
 std::string orders(const World& world) {
   std::string text =
       "<section class=\"card\" id=\"orders\"><h2>Orders</h2><div "
-      "class=\"scroll\"><table><thead><tr><th>Order</th><th>Patient</th><th>Status</th>"
+      "class=\"scroll\"><table class=\"broad\"><thead><tr><th>Order</th><th>Patient</th><th>Status</th>"
       "<th>Test</th><th>Result</th><th>Do</th></tr></thead><tbody>";
   const std::size_t shown = std::min<std::size_t>(world.orders().size(), 12);
   for (std::size_t i = 0; i < shown; ++i) {
@@ -215,7 +216,7 @@ std::string deliveries(Network& network) {
   std::string text =
       "<section class=\"card\" id=\"deliveries\"><div class=\"head\"><h2>Deliveries</h2><a "
       "href=\"/control#deliveries\">Look again</a></div><div "
-      "class=\"scroll\"><table><thead><tr><th>Event</th><th>Type</th><th>State</th>"
+      "class=\"scroll\"><table class=\"broad\"><thead><tr><th>Event</th><th>Type</th><th>State</th>"
       "<th>Attempts</th><th>Do</th></tr></thead><tbody>";
   const auto latest = network.courier().deliveries({}, 30);
   for (const Delivery& one : latest) {

@@ -324,13 +324,15 @@ class Hostile(unittest.TestCase):
         items_in_all = 0
         for clinic, name in names.items():
             items = self.house.feed(name)
-            items_in_all += len(items)
+            of_colleague = self.house.feed(name + "-colleague")
+            items_in_all += len(items) + len(of_colleague)
             foreign = [i for i in items if i["clinic_id"] != clinic or clinic_of.get(i["order_id"], clinic) != clinic]
             wrong += self.note("in a wrong feed", foreign)
             twice += self.note("given twice", self.given_twice(items))
             told = self.told(items)
-            of_colleague = self.told(self.house.feed(name + "-colleague"))
-            missing += self.note("of a colleague", [test for test in set(told) | set(of_colleague) if told.get(test) != of_colleague.get(test)])
+            colleague = self.told(of_colleague)
+            twice += self.note("given twice", self.given_twice(of_colleague))
+            missing += self.note("of a colleague", [test for test in set(told) | set(colleague) if told.get(test) != colleague.get(test)])
             orders = {}
             for (where, order, test), lines in results_of.items():
                 if where != clinic:
@@ -352,12 +354,12 @@ class Hostile(unittest.TestCase):
             "requests sent": counts["attempts"],
             "forgeries taken": counts["forgeries_taken"],
             "kills of the server": self.RESTARTS + 1,
-            "events kept": status["totals"]["events"],
+            "events kept, those that were read included": status["totals"]["events"],
             "  further receipts of them": status["totals"]["duplicates"],
             "orders of which reconciliation found more": sum(run["gaps"] for run in runs["items"] if run["kind"] != "backfill"),
             "documents fetched": network["documents"]["stored"],
             "ordered tests with results": len(results_of),
-            "feed items, of two of four practitioners": items_in_all,
+            f"feed items of {2 * len(names)} practitioners": items_in_all,
             "in a wrong feed": wrong,
             "missing": missing,
             "given twice": twice,
