@@ -113,6 +113,8 @@ std::vector<RouteObjects> route_objects() {
         {"/v1/results/ordts_1/versions/1/acknowledge", R"({"practitioner":"ben"})"}},
        "not_critical"},
       {"GET /v1/critical", {"/v1/critical"}, {{"/v1/critical?practitioner=ben"}}},
+      // Only who sees an order of the patient is told that there is no API to ask.
+      {"GET /v1/patients/{id}", {"/v1/patients/pat_1"}, {{"/v1/patients/pat_2"}}, "no_api"},
       {"GET /v1/patients/{id}/observations",
        {"/v1/patients/pat_1/observations"},
        {{"/v1/patients/pat_2/observations"}}},

@@ -58,21 +58,6 @@ void write_runs(JsonWriter& json, const std::vector<store::NetworkRun>& runs) {
   json.end_array().end_object();
 }
 
-Problem network_problem(const Error& error) {
-  if (error.code == "no_api") return no_api(error);
-  if (error.code == "needs_consent" || error.code == "revoked")
-    return {.status = 409,
-            .code = "needs_consent",
-            .title = "The practitioner must consent (again): send them a connect link."};
-  if (error.code == "forbidden" || error.code == "refused" || error.code == "not_found")
-    return {
-        .status = 422, .code = "network_refused", .title = "The network refused what was asked (" + error.cause + ")."};
-  return {.status = 502,
-          .code = "network_unavailable",
-          .title = "The network could not be asked now. Try again later.",
-          .retry_after_seconds = 30};
-}
-
 constexpr std::array kSourceOnly{MemberRule{"source", Presence::kOptional}};
 constexpr std::array kReconcileMembers{MemberRule{"source", Presence::kOptional},
                                        MemberRule{"since", Presence::kOptional}};
@@ -135,6 +120,21 @@ Checked<IntentRequest> read_intent(const std::string& text) {
 }
 
 }  // namespace
+
+Problem network_problem(const Error& error) {
+  if (error.code == "no_api") return no_api(error);
+  if (error.code == "needs_consent" || error.code == "revoked" || error.code == store::kNoConsent)
+    return {.status = 409,
+            .code = "needs_consent",
+            .title = "The practitioner must consent (again): send them a connect link."};
+  if (error.code == "forbidden" || error.code == "refused" || error.code == "not_found")
+    return {
+        .status = 422, .code = "network_refused", .title = "The network refused what was asked (" + error.cause + ")."};
+  return {.status = 502,
+          .code = "network_unavailable",
+          .title = "The network could not be asked now. Try again later.",
+          .retry_after_seconds = 30};
+}
 
 Reply post_connect_link(Service& service, const Call& call) {
   if (const auto reason = unfit_as_id(call.path.front()); !reason.empty())

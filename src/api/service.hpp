@@ -75,6 +75,10 @@ Checked<std::int64_t> committed_position(store::ViewsSnapshot& snapshot, const s
 Checked<store::EventRow> named_event(store::ViewsSnapshot& snapshot, const std::string& id,
                                      const std::optional<SourceId>& source, store::Reach reach);
 
+// Why the network's API did not give what was asked of it: 409 `no_api`, `needs_consent`; 422 `network_refused`; 502
+// `network_unavailable`.
+Problem network_problem(const Error& error);
+
 // Routes, by the file they are in.
 Reply put_practitioner(Service& service, const Call& call);
 Reply get_practitioner(Service& service, const Call& call);
@@ -102,6 +106,7 @@ Reply list_reviews(Service& service, const Call& call);
 Reply acknowledge_critical(Service& service, const Call& call);
 Reply list_critical(Service& service, const Call& call);
 Reply list_patient_observations(Service& service, const Call& call);
+Reply get_patient(Service& service, const Call& call);
 Reply get_document(Service& service, const Call& call);
 Reply list_missing_documents(Service& service, const Call& call);
 Reply retry_documents(Service& service, const Call& call);

@@ -763,7 +763,8 @@ class Loader {
                                       {"clinic_pointer", &api.clinic_pointer},
                                       {"orders_path", &api.orders_path},
                                       {"order_path", &api.order_path},
-                                      {"order_intents_path", &api.order_intents_path}}) {
+                                      {"order_intents_path", &api.order_intents_path},
+                                      {"patient_path", &api.patient_path}}) {
       *target = text(prefix + key);
       // Where a vendor has no such thing, it has no such path.
       const bool may_lack = source.vendor == "fullscript" && kind_has_none(key);

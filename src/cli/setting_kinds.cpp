@@ -111,6 +111,8 @@ constexpr SettingKind kKinds[] = {
     {"sources.*.orders_path", Form::kText, "/orders", "the clinic's orders, in pages"},
     {"sources.*.order_path", Form::kText, "/orders/{id}", "one order"},
     {"sources.*.order_intents_path", Form::kText, "/order-intents", "where order intents are made"},
+    {"sources.*.patient_path", Form::kText, "/patients/{id}",
+     "one patient of the clinic; empty: patients are not asked for"},
     {"sources.*.page_size", Form::kCount, "100", "orders asked for at once", "", 1, 1'000},
     {"sources.*.requests_per_second", Form::kCount, "10", "requests to its API; `Retry-After` is obeyed besides", "", 1,
      10'000},
@@ -201,6 +203,7 @@ constexpr VendorDefault kVendorDefaults[] = {
     {"fullscript", "orders_path", "/api/clinic/labs/orders"},
     {"fullscript", "order_path", "/api/clinic/labs/orders/{id}"},
     {"fullscript", "order_intents_path", ""},
+    {"fullscript", "patient_path", ""},
 };
 
 }  // namespace

@@ -61,12 +61,13 @@ ApiClient::ApiClient(const Settings& settings, const Wire& wire, Tokens& tokens,
     : settings_(settings), wire_(wire), tokens_(tokens), clock_(clock) {}
 
 Result<ApiAnswer> ApiClient::get(const SourceSettings& source, store::AuthorizationKey consent,
-                                 const std::string& target) {
+                                 const std::string& target, Patience patience) {
   // A next page that leads elsewhere would carry the token there.
   if (!target.starts_with('/') && origin_of(target) != origin_of(source.api)) {
     return fail("foreign_address", "the network's answer leads to another host");
   }
-  return ask(source, consent, {"GET", full_url(source, target), {}, settings_.api_tries});
+  const int tries = patience == Patience::kShort ? std::min(2, settings_.api_tries) : settings_.api_tries;
+  return ask(source, consent, {"GET", full_url(source, target), {}, tries});
 }
 
 Result<ApiAnswer> ApiClient::post(const SourceSettings& source, store::AuthorizationKey consent,

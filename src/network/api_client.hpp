@@ -37,7 +37,10 @@ class ApiClient {
   //   bad_response             no JSON, again and again
   //   foreign_address          see above
   //   stopped
-  Result<ApiAnswer> get(const SourceSettings& source, store::AuthorizationKey consent, const std::string& target);
+  // `kShort` is for who is waited for: a second attempt, and no more.
+  enum class Patience { kUsual, kShort };
+  Result<ApiAnswer> get(const SourceSettings& source, store::AuthorizationKey consent, const std::string& target,
+                        Patience patience = Patience::kUsual);
   // Is sent once only: what it makes would be made twice.
   Result<ApiAnswer> post(const SourceSettings& source, store::AuthorizationKey consent, const std::string& target,
                          std::string body);

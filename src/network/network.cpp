@@ -39,7 +39,8 @@ Network::Network(World world, std::unique_ptr<Wire> wire, std::string instance)
                  [this](const SourceSettings& source, store::AuthorizationKey consent, const OrderId& order,
                         const ClinicId& clinic) { return reconciler_.read_order(source, consent, order, clinic); }),
       reconciler_(world_, fetcher_, api_),
-      connect_(world_, tokens_, api_, [this] { wake(); }) {}
+      connect_(world_, tokens_, api_, [this] { wake(); }),
+      patients_(world_, api_) {}
 
 Network::~Network() {
   stop();

@@ -10,6 +10,7 @@
 
 #include "network/connect.hpp"
 #include "network/documents.hpp"
+#include "network/patients.hpp"
 #include "network/reconcile.hpp"
 
 namespace resultsync::network {
@@ -54,6 +55,8 @@ class Network {
   };
   Result<Intent> order_intent(const SourceId& source, const AppPractitionerId& practitioner, std::string body);
 
+  Patients& patients() { return patients_; }
+
   [[nodiscard]] std::vector<SilentClinic> silent_clinics() const;
 
  private:
@@ -75,6 +78,7 @@ class Network {
   Documents documents_;
   Reconciler reconciler_;
   Connect connect_;
+  Patients patients_;
   std::function<void(const Error&)> on_failure_;
   bool stopped_ = false;
 

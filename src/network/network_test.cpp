@@ -12,6 +12,7 @@
 
 #include "base/encoding.hpp"
 #include "http/server.hpp"
+#include "network/patients.hpp"
 #include "network/reconcile.hpp"
 #include "network/snapshot.hpp"
 #include "orders/decode.hpp"
@@ -683,6 +684,56 @@ TEST(NetworkFullscript, a_thin_event_of_a_clinic_without_a_consent_asks_nobody_a
   EXPECT_EQ(house.views_->snapshot()->order(kRupa, OrderId("ord_1"))->history.latest().status, "results_ready");
   EXPECT_FALSE(house.metrics_.exposition().contains("resultsync_reconciled_total 1"))
       << "a thin event that was read is nothing that reconciliation found";
+}
+
+TEST(NetworkPatients, are_read_again_when_they_are_old_and_an_older_reading_stands_in_while_the_network_fails) {
+  std::atomic<int> asked = 0;
+  std::atomic<int> status = 200;
+  std::string id = "pat_1";
+  Beside house([&](const http::Request& request) {
+    ++asked;
+    EXPECT_EQ(request.path, "/patients/pat_1");
+    return json(status, R"({"data":{"type":"patient","id":")" + id + R"(","attributes":{"first_name":"Ada)" +
+                            std::to_string(asked) + R"("}}})");
+  });
+  runtime::ManualClock clock{Timestamp::from_seconds(1'800'000'000)};
+  const World world{.settings = house.settings_,
+                    .views = *house.views_,
+                    .audit = *house.audit_,
+                    .log = house.log_,
+                    .clock = clock,
+                    .metrics = house.metrics_,
+                    .documents = house.vault_,
+                    .tokens = house.vault_,
+                    .apply = {},
+                    .feed_changed = [] {},
+                    .applied = [] { return Sequence{}; },
+                    .wake_sync = [] {}};
+  Patients patients(world, *house.api_);
+  const auto get = [&] {
+    const auto patient = patients.get(kRupa, ClinicId("cli_1"), PatientId("pat_1"));
+    return patient ? patient->attributes.reveal() : std::string(patient.error().code);
+  };
+  const auto pass = [&](std::chrono::seconds time) {
+    clock.set({clock.now().microseconds + std::chrono::microseconds(time).count()});
+  };
+  EXPECT_EQ(get(), store::kNoConsent);
+  EXPECT_EQ(asked, 0);
+  static_cast<void>(house.consent(std::chrono::hours(1)));
+  EXPECT_EQ(get(), R"({"first_name":"Ada1"})");
+  EXPECT_EQ(get(), R"({"first_name":"Ada1"})") << "as it was read";
+  pass(Patients::kFresh + std::chrono::seconds(1));
+  EXPECT_EQ(get(), R"({"first_name":"Ada2"})") << "read again";
+  pass(Patients::kFresh + std::chrono::seconds(1));
+  status = 503;
+  EXPECT_EQ(get(), R"({"first_name":"Ada2"})") << "while the network fails";
+  pass(Patients::kKept);
+  EXPECT_EQ(get(), "network_unavailable");
+  status = 404;
+  EXPECT_EQ(get(), "not_found");
+  status = 200;
+  id = "pat_2";
+  EXPECT_EQ(get(), "bad_response") << "another patient is none";
 }
 
 TEST(NetworkRuns, of_one_clinics_runs_that_have_ended_the_newest_are_kept) {

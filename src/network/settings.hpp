@@ -46,6 +46,7 @@ struct SourceSettings {
   std::string orders_path = "/orders";
   std::string order_path = "/orders/{id}";
   std::string order_intents_path = "/order-intents";
+  std::string patient_path = "/patients/{id}";
   // JSON pointers into the answer of me_path. Without the first it is the token's `resource_owner`.
   std::string practitioner_pointer = "/data/id";
   std::string clinic_pointer = "/data/relationships/clinic/data/id";

@@ -162,6 +162,28 @@ class Network(unittest.TestCase):
         items = self.house.wait_for(lambda: [i for i in self.house.feed("anna") if i["order_id"] == other["order"]])
         self.assertEqual({i["order_intent"] for i in items}, {None}, "it came of none")
 
+    def test_who_a_patient_is_is_asked_of_the_network_by_whoever_sees_an_order_of_theirs(self):
+        self.connect()
+        order = self.order()
+        self.sandbox.quiet()
+        item = self.house.wait_for(lambda: [i for i in self.house.feed("anna") if i["order_id"] == order["order"]])[0]
+        target = "/v1/patients/" + item["patient_id"]
+        status, patient = self.house.api("GET", target)
+        self.assertEqual((status, patient["id"], patient["source"]), (200, item["patient_id"], "rupa"), patient)
+        self.assertTrue({"first_name", "last_name", "birthday"} <= set(patient["attributes"]), patient)
+        self.house.connect("zoe", "cli_other")
+        _, key = self.house.api("POST", "/v1/keys", {"name": "zoe's", "scopes": ["read_results"], "practitioners": ["zoe"]})
+        self.assertEqual(self.house.api("GET", target, key=key["key"])[0], 404, "nobody of another clinic")
+        self.assertEqual(self.house.api("GET", target + "?practitioner=zoe")[0], 404)
+        self.sandbox.control("PATCH", "/switches", {"api_failing": 1})
+        self.assertEqual(self.house.api("GET", target)[1], patient, "it is kept for a while")
+        self.house.kill()
+        self.house.start()
+        self.assertEqual(self.house.api("GET", target)[0], 502, "in memory, and nowhere else")
+        self.sandbox.control("PATCH", "/switches", {"api_failing": 0})
+        self.assertEqual(self.house.api("GET", target)[1]["attributes"], patient["attributes"])
+        self.assertNotIn(patient["attributes"]["last_name"], self.house.log_text())
+
     def test_the_doctor_compares_the_clocks(self):
         code, out, err = self.house.run("doctor", "--config", "resultsync.toml")
         self.assertIn("the clock agrees with that of rupa", out, err)

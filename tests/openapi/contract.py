@@ -63,6 +63,7 @@ CALLS = [
     ("GET", "/v1/results/{ordered_test}/reviews", "/v1/results/ordts_lv57vnP/reviews", None, 200),
     ("GET", "/v1/results", "/v1/results?reviewed=yes", None, 200),
     ("GET", "/v1/critical", "/v1/critical?state=any", None, 200),
+    ("GET", "/v1/patients/{id}", "/v1/patients/pat_NqXmvRr", None, 409),
     ("GET", "/v1/patients/{id}/observations", "/v1/patients/pat_NqXmvRr/observations", None, 200),
     ("GET", "/v1/documents/{sha256}", "/v1/documents/" + "0" * 64, None, 404),
     ("GET", "/fhir/R4/metadata", "/fhir/R4/metadata", None, 200),
