@@ -20,7 +20,9 @@ inline http::Response html(int status, std::string body) {
   response.set_header("Content-Security-Policy",
                       "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
                       "img-src data:; base-uri 'none'; frame-ancestors 'none'");
-  response.set_header("X-Content-Type-Options", "nosniff").set_header("Referrer-Policy", "no-referrer");
+  // Not `no-referrer`: with it, browsers send `Origin: null` with the forms of the control page, which then seem to be
+  // another site's (Fetch standard, "append a request Origin header").
+  response.set_header("X-Content-Type-Options", "nosniff").set_header("Referrer-Policy", "same-origin");
   return response;
 }
 

@@ -407,7 +407,6 @@ http::Response post(Network& network, std::string_view what, const Body& body) {
   return not_found("control");
 }
 
-// What a button of the control page posts: the same as in JSON, and back to the page.
 // Where on the page somebody stands who has just pressed a button of it.
 std::string_view place_of(std::string_view what) {
   if (what == "switches") return "#switches";
@@ -415,6 +414,7 @@ std::string_view place_of(std::string_view what) {
   return what.starts_with("order") ? "#orders" : "";
 }
 
+// What a button of the control page posts: the same as in JSON, and back to the page.
 Answer from_page(Network& network, const http::Request& request, std::string_view what) {
   const auto form = Form::read(request.body);
   if (!form) return {html(400, problem_page("This form cannot be read", "Go back and try again."))};

@@ -7,6 +7,7 @@ import hmac
 import http.client
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 import time
@@ -346,6 +347,31 @@ class Documents(unittest.TestCase):
         link = self.attributes()["results_pdf"]
         self.assertEqual(self.network.call("GET", link).status, 401)
         self.assertEqual(self.network.get(link, self.token).status, 200)
+
+
+class ControlPage(unittest.TestCase):
+    def test_its_buttons_work_from_the_page_itself_and_from_no_other(self):
+        network = Sandbox("--orders-per-day", "0", "--seed", "3")
+        self.addCleanup(network.stop)
+
+        def press(what, origin=network.base, **form):
+            answer = network.call("POST", "/control/" + what, form=form, headers={"Origin": origin})
+            return answer.status, answer.location
+
+        page = network.call("GET", "/control")
+        # With `no-referrer` a browser says `Origin: null` of the page's own forms, which is what every other site's may say.
+        self.assertEqual(page.headers["Referrer-Policy"], "same-origin")
+        patient = re.search(rb'<option value="(pat_[^"]+)"', page.body)[1].decode()
+        self.assertEqual(press("orders", patient=patient, lab_test="labts_ThyCmp1", plan="held"), (303, "/control#orders"))
+        test = re.search(rb"ordered-tests/(ordts_[^/]+)/release", network.call("GET", "/control").body)[1].decode()
+        self.assertEqual(press(f"ordered-tests/{test}/release"), (303, "/control#orders"))
+        self.assertEqual(press(f"ordered-tests/{test}/correct"), (303, "/control#orders"))
+        self.assertEqual(press("switches", loss="0.5"), (303, "/control#switches"))
+        for what in ("pause", "resume", "test-event"):
+            self.assertEqual(press(what), (303, "/control"), what)
+        self.assertEqual(press("advance", seconds="3600"), (303, "/control"))
+        for origin in ("null", "https://evil.example", network.base + ".evil.example"):
+            self.assertEqual(press("pause", origin)[0], 403, origin)
 
 
 class Webhooks(unittest.TestCase):
