@@ -54,8 +54,9 @@ class CheckConfig final : public Command {
  private:
   void show(const Terminal& terminal, const std::vector<Setting>& settings) const {
     if (output_.table()) {
-      Table table({{"SETTING"}, {"VALUE"}, {"FROM"}}, "");
-      for (const Setting& setting : settings) table.add({setting.key, setting.value, setting.origin});
+      // The value last: a long one widens no column.
+      Table table({{"SETTING"}, {"FROM"}, {"VALUE"}}, "");
+      for (const Setting& setting : settings) table.add({setting.key, setting.origin, setting.value});
       table.print(terminal);
       return;
     }

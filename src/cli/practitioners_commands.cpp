@@ -15,13 +15,15 @@ std::string backfill_of(JsonValue connection) {
   return fmt::format("{} of {} orders", shown(connection, {"backfill", "orders_done"}), total);
 }
 
-// "finished, 24 orders": the last reading of the clinic's orders from the network; empty where there was none.
+// "finished, 24 of 24 orders": the last reading of the clinic's orders from the network; empty where there was none.
 std::string reading_of(JsonValue connection) {
   const std::string state = shown(connection, {"reading", "state"});
   if (state.empty()) return state;
   const std::string reason = shown(connection, {"reading", "reason"});
-  return fmt::format("{}{}, {} of {} orders", state, reason.empty() ? "" : " (" + reason + ")",
-                     shown(connection, {"reading", "orders_read"}), shown(connection, {"reading", "orders_total"}));
+  const std::string total = shown(connection, {"reading", "orders_total"});
+  return fmt::format(
+      "{}{}{}", state, reason.empty() ? "" : " (" + reason + ")",
+      total == "0" ? "" : fmt::format(", {} of {} orders", shown(connection, {"reading", "orders_read"}), total));
 }
 
 class PractitionersList final : public Command {

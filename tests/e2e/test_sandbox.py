@@ -370,6 +370,9 @@ class ControlPage(unittest.TestCase):
         for what in ("pause", "resume", "test-event"):
             self.assertEqual(press(what), (303, "/control"), what)
         self.assertEqual(press("advance", seconds="3600"), (303, "/control"))
+        # As the guide's script says it with `curl -d`, which calls everything a form.
+        answer = network.call("POST", "/control/orders", '{"plan": "held", "lab_tests": ["labts_ThyCmp1"]}', {"Content-Type": "application/x-www-form-urlencoded"})
+        self.assertEqual((answer.status, len(answer.json()["ordered_tests"])), (201, 1))
         for origin in ("null", "https://evil.example", network.base + ".evil.example"):
             self.assertEqual(press("pause", origin)[0], 403, origin)
 
