@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "store/sqlite/sqlite_audit.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/apply.hpp"
+#include "sync/connections.hpp"
 #include "tests/support/event_body.hpp"
 
 namespace resultsync::network {
@@ -686,6 +688,31 @@ TEST(NetworkFullscript, a_thin_event_of_a_clinic_without_a_consent_asks_nobody_a
       << "a thin event that was read is nothing that reconciliation found";
 }
 
+// Asks until it is so: what other threads do gives no sign.
+void wait_until(const std::function<bool()>& is_so) {
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!is_so() && std::chrono::steady_clock::now() < patience)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(is_so());
+}
+
+// The same house by a clock that the test moves.
+World by_clock(const Beside& house, const runtime::Clock& clock) {
+  const World& world = house.world_;
+  return {.settings = world.settings,
+          .views = world.views,
+          .audit = world.audit,
+          .log = world.log,
+          .clock = clock,
+          .metrics = world.metrics,
+          .documents = world.documents,
+          .tokens = world.tokens,
+          .apply = {},
+          .feed_changed = [] {},
+          .applied = world.applied,
+          .wake_sync = [] {}};
+}
+
 TEST(NetworkPatients, are_read_again_when_they_are_old_and_an_older_reading_stands_in_while_the_network_fails) {
   std::atomic<int> asked = 0;
   std::atomic<int> status = 200;
@@ -697,18 +724,7 @@ TEST(NetworkPatients, are_read_again_when_they_are_old_and_an_older_reading_stan
                             std::to_string(asked) + R"("}}})");
   });
   runtime::ManualClock clock{Timestamp::from_seconds(1'800'000'000)};
-  const World world{.settings = house.settings_,
-                    .views = *house.views_,
-                    .audit = *house.audit_,
-                    .log = house.log_,
-                    .clock = clock,
-                    .metrics = house.metrics_,
-                    .documents = house.vault_,
-                    .tokens = house.vault_,
-                    .apply = {},
-                    .feed_changed = [] {},
-                    .applied = [] { return Sequence{}; },
-                    .wake_sync = [] {}};
+  const World world = by_clock(house, clock);
   Patients patients(world, *house.api_);
   const auto get = [&] {
     const auto patient = patients.get(kRupa, ClinicId("cli_1"), PatientId("pat_1"));
@@ -734,6 +750,67 @@ TEST(NetworkPatients, are_read_again_when_they_are_old_and_an_older_reading_stan
   status = 200;
   id = "pat_2";
   EXPECT_EQ(get(), "bad_response") << "another patient is none";
+}
+
+TEST(NetworkSilence, a_clinic_that_is_quieter_than_its_own_history_says_so) {
+  Beside house([](const http::Request&) { return json(200, R"({"data":[]})"); });
+  house.settings_.reconcile_every = std::chrono::seconds(0);
+  const Timestamp now = house.clock_.now();
+  constexpr std::int64_t kHour = 3'600'000'000;
+  int sent = 0;
+  // One an hour; the last of them so many hours ago.
+  const auto send = [&](const char* clinic, int events, std::int64_t last_hours_ago) {
+    EXPECT_TRUE(sync::connect(*house.views_, {AppPractitionerId(clinic), kRupa, ClinicId(clinic), {}}, now));
+    for (int i = 0; i < events; ++i) {
+      const std::string name = std::to_string(++sent);
+      const auto body = test::EventBody("evt_" + name).order("ord_" + name).by("pra_" + name, clinic).text();
+      const Timestamp at{now.microseconds - (last_hours_ago + events - 1 - i) * kHour};
+      house.log_.append({kRupa, at, false, {}, sha256(body), body, {}},
+                        [](const Result<Sequence>& committed) { EXPECT_TRUE(committed); });
+    }
+  };
+  send("cli_silent", 24, 48);
+  send("cli_talking", 24, 2);
+  send("cli_young", 4, 48);
+  house.apply_records();
+  const auto network = std::move(*Network::open(by_clock(house, house.clock_), "one"));
+  network->start([](const Error& error) { ADD_FAILURE() << error.text(); });
+  wait_until([&] { return !network->silent_clinics().empty(); });
+  const auto silent = network->silent_clinics();
+  ASSERT_EQ(silent.size(), 1U);
+  EXPECT_EQ(silent[0].clinic.text(), "cli_silent");
+  EXPECT_EQ(silent[0].usual_gap, std::chrono::hours(1));
+  EXPECT_TRUE(house.metrics_.exposition().contains("resultsync_silent_clinics{source=\"rupa\"} 1"));
+  network->stop();
+}
+
+TEST(NetworkSchedule, each_clinic_is_read_when_its_time_has_come_and_once_for_all_its_consents) {
+  std::atomic<int> asked = 0;
+  Beside house([&](const http::Request&) {
+    ++asked;
+    return json(200, R"({"data":[]})");
+  });
+  house.settings_.reconcile_every = std::chrono::hours(6);
+  for (const char* practitioner : {"anna", "ben"}) {
+    store::Authorization row;
+    row.app_practitioner = AppPractitionerId(practitioner);
+    row.clinic = ClinicId("cli_1");
+    EXPECT_TRUE(house.tokens_->keep(house.source(), row,
+                                    {Secret<std::string>("at"), Secret<std::string>("rt"), std::chrono::hours(48)}));
+  }
+  runtime::ManualClock clock{house.clock_.now()};
+  const auto network = std::move(*Network::open(by_clock(house, clock), "one"));
+  network->start([](const Error& error) { ADD_FAILURE() << error.text(); });
+  const auto finished = [&] {
+    const auto runs = house.views_->snapshot()->network().runs(10);
+    return std::ranges::count(runs, "finished", &store::NetworkRun::state);
+  };
+  wait_until([&] { return finished() == 1; });
+  EXPECT_EQ(house.views_->snapshot()->network().runs(10).at(0).kind, "scheduled");
+  clock.set({clock.now().microseconds + std::chrono::microseconds(std::chrono::hours(6)).count() + 1});
+  wait_until([&] { return finished() == 2; });
+  network->stop();
+  EXPECT_EQ(asked, 2);
 }
 
 TEST(NetworkRuns, of_one_clinics_runs_that_have_ended_the_newest_are_kept) {
