@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -750,6 +751,65 @@ TEST(NetworkPatients, are_read_again_when_they_are_old_and_an_older_reading_stan
   status = 200;
   id = "pat_2";
   EXPECT_EQ(get(), "bad_response") << "another patient is none";
+}
+
+TEST(NetworkApi, no_more_requests_are_made_than_the_source_allows) {
+  Beside house([](const http::Request&) { return json(200, "{}"); },
+               [](SourceSettings& source) { source.requests_per_second = 20; });
+  const auto key = house.consent(std::chrono::hours(1));
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < 60; ++i) EXPECT_TRUE(house.api_->get(house.source(), key, "/orders"));
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(900))
+      << "forty at once, and twenty a second from there";
+}
+
+// What a browser does with a link, without one.
+TEST(NetworkConnect, a_link_and_the_way_back_from_it_are_good_for_fifteen_minutes_each) {
+  Beside house([](const http::Request&) { return json(200, "{}"); });
+  runtime::ManualClock clock{house.clock_.now()};
+  const auto network = std::move(*Network::open(by_clock(house, clock), "one"));
+  Connect& connect = network->connect();
+  connect.set_public_url("https://hooks.example.com");
+  const auto ask = [&](const std::string& method, const std::string& url, const std::string& cookie = {}) {
+    http::Request request;
+    request.method = method;
+    request.target = url.substr(std::string("https://hooks.example.com").size());
+    request.path = request.target.substr(0, request.target.find('?'));
+    if (!cookie.empty()) request.headers.add("Cookie", cookie);
+    std::promise<http::Response> answer;
+    connect.handle(std::move(request),
+                   http::Responder([&](http::Response response) { answer.set_value(std::move(response)); }));
+    return answer.get_future().get();
+  };
+  const auto pass = [&](std::chrono::seconds time) {
+    clock.set({clock.now().microseconds + std::chrono::microseconds(time).count()});
+  };
+  const auto link = connect.make_link(kRupa, AppPractitionerId("anna"));
+  ASSERT_TRUE(link);
+  pass(std::chrono::minutes(15) - std::chrono::seconds(1));
+  EXPECT_EQ(ask("GET", link->url).status, 200);
+  pass(std::chrono::seconds(1));
+  EXPECT_EQ(ask("GET", link->url).status, 410);
+  EXPECT_TRUE(ask("GET", link->url).body.contains("This link is too old"));
+  EXPECT_EQ(ask("POST", link->url).status, 410) << "nor can its button be used";
+
+  const auto second = connect.make_link(kRupa, AppPractitionerId("anna"));
+  const auto away = ask("POST", second->url);
+  ASSERT_EQ(away.status, 303);
+  const auto header = [&](std::string_view name) {
+    const auto found = std::ranges::find(away.headers, name, &http::Header::name);
+    return found == away.headers.end() ? std::string{} : found->value;
+  };
+  const std::string location = header("Location");
+  const std::string cookie = header("Set-Cookie");
+  EXPECT_TRUE(cookie.contains("; Secure")) << cookie;
+  const auto at = location.find("state=") + 6;
+  const std::string back =
+      "https://hooks.example.com/oauth/callback?code=c&state=" + location.substr(at, location.find('&', at) - at);
+  EXPECT_TRUE(ask("GET", back).body.contains("We do not know this visit")) << "another browser";
+  pass(std::chrono::minutes(15));
+  EXPECT_TRUE(ask("GET", back, cookie.substr(0, cookie.find(';'))).body.contains("We do not know this visit"));
+  network->stop();
 }
 
 TEST(NetworkSilence, a_clinic_that_is_quieter_than_its_own_history_says_so) {
