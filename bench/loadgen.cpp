@@ -33,7 +33,8 @@ struct Arguments {
 
 void declare(CLI::App& app, Arguments& arguments) {
   LoadOptions& load = arguments.load;
-  app.add_option("--port", load.port, "port of the webhook listener on 127.0.0.1")->required();
+  app.add_option("--port", load.ports, "port of the webhook listener on 127.0.0.1; of several, connections take turns")
+      ->required();
   app.add_option("--target", arguments.source.target, "path of the webhook")->capture_default_str();
   app.add_option("--secret-file", arguments.secret_file, "file with the signing secret")
       ->required()
@@ -135,7 +136,7 @@ int run(Arguments& arguments) {
   arguments.load.warmup = std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(arguments.warmup_seconds));
   arguments.load.duration = std::chrono::duration_cast<std::chrono::nanoseconds>(Seconds(arguments.duration_seconds));
   arguments.source.secret = read_secret(arguments.secret_file);
-  arguments.source.host = "127.0.0.1:" + std::to_string(arguments.load.port);
+  arguments.source.host = "127.0.0.1:" + std::to_string(arguments.load.ports.front());
   raise_descriptor_limit();
 
   EventFactory events(arguments.source);

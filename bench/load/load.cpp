@@ -257,7 +257,7 @@ void Load::connect(std::size_t index) {
     ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   }
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(options_.port);
+  address.sin_port = htons(options_.ports[index % options_.ports.size()]);
   connection.answer_bytes = 0;
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 && errno != EINPROGRESS) {
     ++report_.connects_failed;

@@ -22,7 +22,8 @@
 namespace resultsync::bench {
 
 struct LoadOptions {
-  std::uint16_t port = 0;  // on 127.0.0.1; no other address is ever a target
+  // On 127.0.0.1; no other address is ever a target. Connections go to them in turn.
+  std::vector<std::uint16_t> ports;
   unsigned connections = 64;
   std::chrono::nanoseconds warmup{std::chrono::seconds(1)};
   std::chrono::nanoseconds duration{std::chrono::seconds(6)};

@@ -13,7 +13,8 @@ from measure.servers import Running
 
 def run_loadgen(loadgen: pathlib.Path, running: Running, secret: pathlib.Path, options: list[str]) -> tuple[dict, float]:
     """The generator's report, and the CPU seconds that it took."""
-    command = [str(loadgen), "--port", str(running.port), "--secret-file", str(secret), *options]
+    ports = [option for port in (running.port, *running.other_ports) for option in ("--port", str(port))]
+    command = [str(loadgen), *ports, "--secret-file", str(secret), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -67,6 +67,51 @@ class ResultsyncOnPostgres(OnPostgres, Resultsync):
 
 
 @dataclasses.dataclass
+class TwoResultsyncsOnPostgres(ResultsyncOnPostgres):
+    """Two instances on one database, each with half of the connections."""
+
+    def start(self, directory: pathlib.Path, secret: pathlib.Path) -> Running:
+        first = super().start(directory, secret)
+        place = directory / "second"
+        (place / "data").mkdir(parents=True)
+        for key in ("master.key", "audit.key", "admin.key"):
+            shutil.copy(directory / "data" / key, place / "data" / key)
+        os.environ["RESULTSYNC_SERVER_STORE"] = "postgres:" + first.cluster.conninfo
+        try:
+            second = Resultsync.start(self, place, secret)
+        except BaseException:
+            first.stop()
+            raise
+        finally:
+            del os.environ["RESULTSYNC_SERVER_STORE"]
+        return Both(first, second)
+
+
+class Both(Running):
+    """What is measured of two is their sum."""
+
+    def __init__(self, first: Running, second: Running) -> None:
+        super().__init__(first.process, first.port, first.directory, first.private_port, (second.port,))
+        self.cluster, self.each = first.cluster, (first, second)
+
+    def cpu_seconds(self) -> float:
+        return sum(one.cpu_seconds() for one in self.each)
+
+    def rss_mb(self) -> float:
+        return sum(one.rss_mb() for one in self.each)
+
+    def rss_peak_mb(self) -> float:
+        return sum(one.rss_peak_mb() for one in self.each)
+
+    def stop(self) -> int:
+        try:
+            self.each[1].stop()
+        finally:
+            ended = self.each[0].stop()  # and the cluster
+        return ended
+
+
+@dataclasses.dataclass
 class FastApiOnPostgres(OnPostgres):
     name: str
 
@@ -114,6 +159,7 @@ def pgbench_inserts(directory: pathlib.Path, seconds: float, clients: int) -> fl
 def servers_on_postgres(build: pathlib.Path) -> list:
     return [
         ResultsyncOnPostgres("(a) resultsync", build / "resultsync"),
+        TwoResultsyncsOnPostgres("(e) resultsync x2", build / "resultsync"),
         FastApiOnPostgres("(b) FastAPI, asyncpg"),
         FastifyOnPostgres("(c) fastify x2, pg", 0),
         FastifyOnPostgres("(d) fastify x2, 2 ms", 2),

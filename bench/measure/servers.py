@@ -46,6 +46,7 @@ class Running:
     port: int
     directory: pathlib.Path
     private_port: int = 0
+    other_ports: tuple[int, ...] = ()  # of further instances, among which the load is divided
 
     def cpu_seconds(self) -> float:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

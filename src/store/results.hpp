@@ -119,6 +119,11 @@ class ResultReads {
   virtual bool dump(const std::function<bool(std::string_view line)>& line) = 0;
 };
 
+struct TestName {
+  OrderKey order;
+  OrderedTestId test;
+};
+
 class ResultWrites {
  public:
   virtual ~ResultWrites() = default;
@@ -134,13 +139,13 @@ class ResultWrites {
     Timestamp changed_at;
     TakenSpan taken;  // widens what was there
   };
-  virtual TestKey save(const Change& change) = 0;
+  virtual void save(const Change& change) = 0;
   virtual void add_patient(const SourceId& source, const PatientId& patient) = 0;  // who has orders
-  // The codes of a result as one set: results of one lab test have the same codes. `set` names it; `terms` is asked
-  // only for a set that is new.
-  virtual void add_codes(TestKey test, const Sha256& set, const std::function<std::vector<Term>()>& terms) = 0;
-  virtual void add_identifier(TestKey test, Term identifier) = 0;
-  virtual void add_document(TestKey test, const Sha256& sha256, Sequence record) = 0;
+  // Of a test that was saved. The codes of a result are one set: results of one lab test have the same codes. `set`
+  // names it; `terms` is asked only for a set that is new.
+  virtual void add_codes(const TestName& test, const Sha256& set, const std::function<std::vector<Term>()>& terms) = 0;
+  virtual void add_identifier(const TestName& test, Term identifier) = 0;
+  virtual void add_document(const TestName& test, const Sha256& sha256, Sequence record) = 0;
 };
 
 // The part before the dot of FHIR ids: made of names alone, so that it is the same for ever and gives nothing away.

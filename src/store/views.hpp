@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,13 @@ struct EventRow {
   orders::Unmatched reason = orders::Unmatched::kNone;
   OrderId order;  // may be empty
   OrderKey order_key;
+};
+
+// What an event is about to ask for: whether it is known, and its order.
+struct EventNames {
+  SourceId source;
+  EventId event;
+  OrderId order;  // may be empty
 };
 
 enum class ReceiptKind { kDuplicate, kConflict };
@@ -240,6 +248,10 @@ class ViewsTransaction {
   virtual ViewsSnapshot& read() = 0;  // sees the transaction's own writes
   // How many in this process wait for the writer's turn behind this transaction. Who could go on for long ends early.
   [[nodiscard]] virtual std::size_t others_waiting() const = 0;
+
+  // These events are applied next. Changes nothing: where every question costs a round trip, what will be asked of them
+  // is asked together.
+  virtual void look_ahead(std::span<const EventNames> events) = 0;
 
   virtual void set_applied(Sequence record) = 0;
   virtual void bind_log(const std::string& log_id) = 0;

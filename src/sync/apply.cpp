@@ -53,6 +53,21 @@ store::EventRow event_row(const orders::Event& event, const store::StoredRecord&
   return row;
 }
 
+// `body` is the record's, or that of the one it refers to; `facts`: what is known of the documents behind its links.
+Reading read_record(const store::Record& record, std::string_view body, const orders::LinkedDocuments& facts,
+                    const ApplyOptions& options) {
+  Reading reading;
+  const bool translate = options.common_form && !is_reconciled(record);
+  if (translate) {
+    reading.translated = options.common_form(record, body);
+    body = reading.translated;
+  }
+  reading.event = orders::decode_event(body, record.body_sha256, facts);
+  if (record.stale) reading.event.flags.set(Flag::kStale);
+  if (is_reconciled(record)) reading.event.flags.set(Flag::kReconciled);
+  return reading;
+}
+
 // Orders without a clinic that the new fact about their practitioner may give one.
 std::size_t match_again(store::ViewsTransaction& transaction, const SourceId& source,
                         const PractitionerId& practitioner, Moment moment) {
@@ -119,8 +134,25 @@ bool is_reconciled(const store::Record& record) {
   });
 }
 
+std::vector<std::optional<Reading>> read_ahead(store::ViewsTransaction& transaction,
+                                               std::span<const store::StoredRecord> records,
+                                               const ApplyOptions& options) {
+  std::vector<std::optional<Reading>> readings;
+  std::vector<store::EventNames> names;
+  for (const store::StoredRecord& stored : records) {
+    auto& reading = readings.emplace_back();
+    if (stored.record.same_body_as != Sequence{}) continue;
+    reading = read_record(stored.record, stored.record.body, {}, options);
+    const orders::Event& event = reading->event;
+    names.push_back({stored.record.source, event.key.id, event.order ? event.order->id : OrderId{}});
+  }
+  transaction.look_ahead(names);
+  return readings;
+}
+
 Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const store::EventLog& log,
-                                 const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now) {
+                                 const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now,
+                                 std::optional<Reading> reading) {
   const store::Record& record = stored.record;
   std::string referred_body;
   std::string_view body = record.body;
@@ -134,17 +166,14 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
     referred_body = std::move(referred->record.body);
     body = referred_body;
   }
-  std::string common;
-  if (options.common_form && !is_reconciled(record)) {
-    common = options.common_form(record, body);
-    body = common;
+  if (!reading) {
+    // Only a rebuild knows of documents here: they are facts, found by a link of an event that was applied before.
+    const auto facts = options.issue ? orders::LinkedDocuments{}
+                                     : store::facts_of(transaction.read().network().uses_of(stored.sequence));
+    reading = read_record(record, body, facts, options);
   }
-  // Only a rebuild knows of documents here: they are facts, found by a link of an event that was applied before.
-  const auto facts = options.issue ? orders::LinkedDocuments{}
-                                   : store::facts_of(transaction.read().network().uses_of(stored.sequence));
-  orders::Event event = orders::decode_event(body, record.body_sha256, facts);
-  if (record.stale) event.flags.set(Flag::kStale);
-  if (is_reconciled(record)) event.flags.set(Flag::kReconciled);
+  if (!reading->translated.empty()) body = reading->translated;
+  const orders::Event& event = reading->event;
   if (const auto known = transaction.read().event(record.source, event.key.id)) {
     add_receipt(transaction, *known, stored);
     return 0;

@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,9 +42,23 @@ struct ApplyOptions {
   ResultIndex index = {};
 };
 
-// Applies the next record. The number of feed items it issued, or why the log could not be read.
+// What a record says, in the common form. A body that the source sent in it already is not copied: it is the record's.
+struct Reading {
+  std::string translated;
+  orders::Event event;
+};
+
+// Reads the records that are applied next, and lets the views look ahead for them. Nothing for a record that is another
+// receipt of a body that is in the log, which mostly needs no reading.
+std::vector<std::optional<Reading>> read_ahead(store::ViewsTransaction& transaction,
+                                               std::span<const store::StoredRecord> records,
+                                               const ApplyOptions& options);
+
+// Applies the next record. The number of feed items it issued, or why the log could not be read. `reading` is what
+// read_ahead() gave for it, or nothing.
 Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const store::EventLog& log,
-                                 const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now);
+                                 const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now,
+                                 std::optional<Reading> reading = std::nullopt);
 
 // Merges an event into its order and tells whoever is to be told; used for new events, and for those that an operator
 // has released.

@@ -87,7 +87,7 @@ void index_test(store::ViewsTransaction& transaction, const IndexInput& input, c
   if (news.current_changed) change.status = shows_current ? status_of(file) : kWithdrawn;
   change.changed_at = input.received_at;
   change.taken = names.taken;
-  const store::TestKey test = transaction.results().save(change);
+  transaction.results().save(change);
   if (input.is_live) {
     note_critical(transaction, {.order = input.order,
                                 .test = *news.test,
@@ -99,6 +99,7 @@ void index_test(store::ViewsTransaction& transaction, const IndexInput& input, c
                                 .file = file});
   }
   if (!news.new_content) return;
+  const store::TestName test{change.order, change.test};
   if (!names.codes.empty()) {
     transaction.results().add_codes(test, index.key.set(names.codes), [&] {
       std::vector<store::Term> terms;

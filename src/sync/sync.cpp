@@ -1,6 +1,10 @@
 #include "sync/sync.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "runtime/log.hpp"
 #include "runtime/threads.hpp"
@@ -8,6 +12,12 @@
 #include "sync/issue.hpp"
 
 namespace resultsync::sync {
+namespace {
+
+// A turn that ends early has read this many in vain at most.
+constexpr std::size_t kReadAhead = 32;
+
+}  // namespace
 
 Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
            SyncOptions options)
@@ -80,9 +90,18 @@ Result<bool> Sync::apply_records() {
   if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
   std::size_t done = 0;
+  std::vector<std::optional<Reading>> readings;
+  std::size_t first_read = 0;
   for (const auto& record : *records) {
     if (turn_is_over(*transaction, started, done)) break;
-    auto issued = apply_record(*transaction, log_, record, apply_options_, clock_.now());
+    if (done == first_read + readings.size()) {
+      first_read = done;
+      readings = read_ahead(*transaction,
+                            std::span(*records).subspan(done).first(std::min(kReadAhead, records->size() - done)),
+                            apply_options_);
+    }
+    auto issued =
+        apply_record(*transaction, log_, record, apply_options_, clock_.now(), std::move(readings[done - first_read]));
     if (!issued) return forward_error(std::move(issued));
     items += *issued;
     ++done;

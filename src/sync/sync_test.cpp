@@ -90,6 +90,12 @@ class Pipeline {
   Sync sync_;
 };
 
+SyncOptions records_at_once(std::size_t records) {
+  SyncOptions options;
+  options.batch.records_max = records;
+  return options;
+}
+
 SyncOptions chunks_of(std::size_t orders) {
   SyncOptions options;
   options.backfill_chunk = orders;
@@ -490,6 +496,43 @@ TEST(SyncResults, a_result_that_is_taken_back_is_withdrawn_and_back_again_is_wha
   pipeline.receive(EventBody("evt_3").at("2026-01-03T10:00:00Z").test("t1", kFinal));
   pipeline.run();
   EXPECT_EQ(status(), "final");
+}
+
+TEST(Sync, a_batch_does_what_its_records_do_one_by_one) {
+  Pipeline batch;
+  Pipeline single(records_at_once(1));
+  for (Pipeline* pipeline : {&batch, &single}) {
+    pipeline->connect("anna", "cli_1");
+    pipeline->connect("ben", "cli_1");
+    // Several events of an order, of both sources, more than are read ahead at once; each tenth id comes with another
+    // body, each seventh body twice.
+    for (int i = 0; i < 150; ++i) {
+      const std::string order = std::to_string(i % 11);
+      const std::string event = std::to_string(i % 10 == 9 ? i - 5 : i);
+      EventBody body("evt_" + event);
+      body.order("ord_" + order)
+          .by("pra_" + order, "cli_1")
+          .at("2026-01-01T10:00:" + std::to_string(10 + i % 40) + "Z");
+      body.test("t_" + order, i % 3 == 0 ? kPreliminary : kFinal + std::to_string(i % 5));
+      const SourceId source(i % 2 == 0 ? "rupa" : "other");
+      pipeline->receive(body.text(), source);
+      if (i % 7 == 0) pipeline->receive(body.text(), source);
+    }
+    pipeline->run();
+  }
+  EXPECT_EQ(batch.dump(), single.dump());
+  const auto told = [](Pipeline& pipeline) {
+    std::vector<std::string> items;
+    for (const auto& item : pipeline.feed("ben")) {
+      const auto& notice = item.entry.notice;
+      items.push_back(std::to_string(item.position) + " " + item.order.text() + " " + notice.test.text() + " " +
+                      std::to_string(notice.version) + " " + std::to_string(notice.previous_version) + " " +
+                      std::to_string(item.current) + " " + std::to_string(notice.record.value));
+    }
+    return items;
+  };
+  EXPECT_GT(told(single).size(), 20U);
+  EXPECT_EQ(told(batch), told(single));
 }
 
 // A set of events of a few orders; each order keeps its clinic, some events do not name it.

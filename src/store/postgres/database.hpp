@@ -52,6 +52,7 @@ class Database final : public sql::Database {
 
   void execute(const std::string& sql) override;  // waits
   sql::Statement* prepared(const char* sql) override;
+  [[nodiscard]] bool is_remote() const override { return true; }
 
   // `kWrite`: read committed. `kSnapshot`: repeatable read, read only. Not waited for.
   enum class Mode { kWrite, kSnapshot };

@@ -52,11 +52,10 @@ class Snapshot final : private Held, public sql::Session {
 
 class Transaction final : private Held, public sql::WriterSession {
  public:
-  Transaction(Result<std::unique_ptr<Database>> opened, std::unique_ptr<Database>& place,
-              sql::KnownClinics& known_clinics, Turnstile& turnstile,
-              const std::function<void(const Error&)>& on_failure)
+  Transaction(Result<std::unique_ptr<Database>> opened, std::unique_ptr<Database>& place, sql::KnownFacts& known,
+              Turnstile& turnstile, const std::function<void(const Error&)>& on_failure)
       : Held(std::move(opened)),
-        WriterSession(Held::database(), known_clinics),
+        WriterSession(Held::database(), known),
         place_(place),
         turnstile_(turnstile),
         on_failure_(on_failure) {
@@ -66,7 +65,7 @@ class Transaction final : private Held, public sql::WriterSession {
   }
   ~Transaction() override {
     if (!committed_) {
-      known_clinics_.clear();
+      known_.clear();
       if (real) real->rollback();
     }
     if (real && real->usable()) place_ = std::move(real);
@@ -89,6 +88,14 @@ class Transaction final : private Held, public sql::WriterSession {
   bool committed_ = false;
 };
 
+// Whatever the writer asks has its index. A plan that was made while a table was small would go on reading all of it
+// until the server next looks how large it is, which may be a minute of a backlog later.
+Result<std::unique_ptr<Database>> open_writer(const postgres::ConnectOptions& options) {
+  auto opened = Database::open(options);
+  if (opened) (*opened)->execute("SET enable_seqscan = off");
+  return opened;
+}
+
 class PostgresViews final : public Views {
  public:
   PostgresViews(std::unique_ptr<Database> writer, PostgresViewsOptions options)
@@ -97,8 +104,8 @@ class PostgresViews final : public Views {
   std::unique_ptr<ViewsTransaction> begin() override {
     turnstile_.enter();
     auto opened = writer_ && writer_->still_there() ? Result<std::unique_ptr<Database>>(std::move(writer_))
-                                                    : Database::open(options_.connect);
-    return std::make_unique<Transaction>(std::move(opened), writer_, known_clinics_, turnstile_, options_.on_failure);
+                                                    : open_writer(options_.connect);
+    return std::make_unique<Transaction>(std::move(opened), writer_, known_, turnstile_, options_.on_failure);
   }
   std::unique_ptr<ViewsSnapshot> snapshot() override { return std::make_unique<Snapshot>(readers_); }
 
@@ -107,7 +114,7 @@ class PostgresViews final : public Views {
   Pool readers_;
   Turnstile turnstile_;
   std::unique_ptr<Database> writer_;  // of whose turn it is; empty after it was lost
-  sql::KnownClinics known_clinics_;   // of whose turn it is
+  sql::KnownFacts known_;             // of whose turn it is
 };
 
 void give_names(Database& database) {
@@ -118,7 +125,7 @@ void give_names(Database& database) {
 }  // namespace
 
 Result<std::unique_ptr<Views>> open_postgres_views(PostgresViewsOptions options) {
-  auto opened = Database::open(options.connect);
+  auto opened = open_writer(options.connect);
   if (!opened) return forward_error(std::move(opened));
   Database& database = **opened;
   if (auto migrated = postgres::migrate(database, options.connect.schema); !migrated)

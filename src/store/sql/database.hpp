@@ -7,6 +7,7 @@
 // them has. What truly differs (the tables' definitions, the log, waking others) stands in the engine's folder.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,6 +49,8 @@ class Database {
   virtual void execute(const std::string& sql) = 0;
   // `sql` is a string literal: its address is its name in the cache. Null after an error, which is remembered.
   virtual Statement* prepared(const char* sql) = 0;
+  // Whether every question is a round trip to somebody else, so that asking together pays.
+  [[nodiscard]] virtual bool is_remote() const { return false; }
 
   [[nodiscard]] bool failed() const { return error_.has_value(); }
   [[nodiscard]] Result<void> status() const {
@@ -84,6 +87,15 @@ class Query {
     if (statement_ == nullptr) return;
     [[maybe_unused]] int place = 0;
     (bind(++place, values), ...);
+  }
+  // One of the array for each of the parameters.
+  template <class Value, std::size_t kCount>
+  Query(Database& database, const char* sql, const std::array<Value, kCount>& values) : database_(database) {
+    if (database_.failed()) return;
+    statement_ = database_.prepared(sql);
+    if (statement_ == nullptr) return;
+    int place = 0;
+    for (const Value& value : values) bind(++place, value);
   }
   ~Query() {
     if (statement_ != nullptr) statement_->reset();

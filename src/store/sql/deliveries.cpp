@@ -416,13 +416,22 @@ bool SqlDeliveryWrites::may_know(const EndpointRow& endpoint, std::string_view t
   });
 }
 
-// Behind what has yet to be tried of the order, if the endpoint wants that.
-void SqlDeliveryWrites::insert_in_line(const EndpointRow& endpoint, DeliveryRow& row) {
-  if (endpoint.ordered && somebody_goes_first({row.order, endpoint.key})) {
-    row.state = DeliveryState::kHeld;
-    row.reason = "predecessor";
-  }
-  insert(row);
+// Behind what has yet to end its first attempt of the order, if the endpoint wants that. The database looks for itself:
+// nobody waits to be told.
+void SqlDeliveryWrites::insert_in_line(const EndpointRow& endpoint, const DeliveryRow& row) {
+#define SOMEBODY_GOES_FIRST                                                                                 \
+  "?10 <> 0 AND EXISTS (SELECT 1 FROM deliveries d WHERE d.order_key = ?6 AND d.endpoint_key = ?2 AND d.ended_at " \
+  "IS NULL AND d.attempted = 0)"
+  Query(database_,
+        "INSERT INTO deliveries (nonce, endpoint_key, type, practitioner_key, position, order_key, note, replay, "
+        "state, reason, attempts, attempted, tries, next_at, fence, lease_until, last_status, created_at) VALUES "
+        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, CASE WHEN " SOMEBODY_GOES_FIRST
+        " THEN 'held' ELSE 'pending' END, CASE WHEN " SOMEBODY_GOES_FIRST
+        " THEN 'predecessor' ELSE '' END, 0, 0, 0, 0, 0, 0, 0, ?9)",
+        next_nonce(), row.endpoint.value, row.type, row.practitioner.value, row.position, row.order.value, row.note,
+        row.replay, row.created_at.microseconds, endpoint.ordered)
+      .run();
+#undef SOMEBODY_GOES_FIRST
 }
 
 void SqlDeliveryWrites::add_item(const EndpointRow& endpoint, std::string_view type, PractitionerKey practitioner,
@@ -466,16 +475,6 @@ std::int64_t SqlDeliveryWrites::next_nonce() {
   std::memcpy(&value, random_.data() + random_.size() - sizeof value, sizeof value);
   random_.resize(random_.size() - sizeof value);
   return static_cast<std::int64_t>(value >> 1U);
-}
-
-// Whether something of the chain has yet to end its first attempt.
-bool SqlDeliveryWrites::somebody_goes_first(Chain chain) {
-  Query query(
-      database_,
-      "SELECT 1 FROM deliveries WHERE order_key = ?1 AND endpoint_key = ?2 AND ended_at IS NULL AND attempted = "
-      "0 LIMIT 1",
-      chain.order.value, chain.endpoint.value);
-  return query.next();
 }
 
 void SqlDeliveryWrites::let_next_go(Chain chain) {

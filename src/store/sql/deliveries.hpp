@@ -68,10 +68,9 @@ class SqlDeliveryWrites final : public DeliveryWrites {
   bool may_know(const EndpointRow& endpoint, std::string_view type, const std::vector<ConnectionRow>& connections);
   std::vector<ConnectionRow> connections_of(OrderKey order);
   void insert(DeliveryRow& row);
-  void insert_in_line(const EndpointRow& endpoint, DeliveryRow& row);
+  void insert_in_line(const EndpointRow& endpoint, const DeliveryRow& row);
   void add_item(const EndpointRow& endpoint, std::string_view type, PractitionerKey practitioner, std::int64_t position,
                 OrderKey order, bool replay, Timestamp now);
-  [[nodiscard]] bool somebody_goes_first(Chain chain);
   void let_next_go(Chain chain);
   std::vector<DeliveryRow> claim_due_again(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                            std::size_t limit);

@@ -268,54 +268,69 @@ void SqlResultWrites::add_patient(const SourceId& source, const PatientId& patie
       .run();
 }
 
-TestKey SqlResultWrites::save(const Change& change) {
+void SqlResultWrites::save(const Change& change) {
   const std::string prefix = fhir_prefix_of_test(change.source, change.order_id, change.test);
   const std::string status = change.status.value_or("");
-  Query query(
-      database_,
-      "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
-      "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
-      "UPDATE SET current_version = excluded.current_version, "
-      "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
-      "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE result_tests.review END, "
-      "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
-      "result_tests.changed_at END, "
-      "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
-      "result_tests.taken_from END, "
-      "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
-      "result_tests.taken_to END RETURNING test_key",
-      change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
-      change.taken.from.microseconds, change.taken.to.microseconds);
-  return TestKey{query.next() ? query.integer(0) : 0};
-}
-
-void SqlResultWrites::add_codes(TestKey test, const Sha256& set, const std::function<std::vector<Term>()>& terms) {
-  std::int64_t set_key = 0;
-  {
-    Query known(database_, "SELECT set_key FROM result_code_sets WHERE name = ?1", set);
-    if (known.next()) set_key = known.integer(0);
-  }
-  if (set_key == 0) {
-    {
-      Query added(database_, "INSERT INTO result_code_sets (name) VALUES (?1) RETURNING set_key", set);
-      if (added.next()) set_key = added.integer(0);
-    }
-    for (const Term term : terms()) {
-      Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, set_key).run();
-    }
-  }
-  Query(database_, "INSERT INTO result_test_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", set_key, test.value).run();
-}
-
-void SqlResultWrites::add_identifier(TestKey test, Term identifier) {
-  Query(database_, "INSERT INTO result_identifiers VALUES (?1, ?2) ON CONFLICT DO NOTHING", identifier.value,
-        test.value)
+  Query(database_,
+        "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
+        "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
+        "UPDATE SET current_version = excluded.current_version, "
+        "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
+        "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE result_tests.review END, "
+        "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
+        "result_tests.changed_at END, "
+        "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
+        "result_tests.taken_from END, "
+        "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
+        "result_tests.taken_to END",
+        change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
+        change.taken.from.microseconds, change.taken.to.microseconds)
       .run();
 }
 
-void SqlResultWrites::add_document(TestKey test, const Sha256& sha256, Sequence record) {
-  Query(database_, "INSERT INTO result_documents VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", sha256, test.value,
-        static_cast<std::int64_t>(record.value))
+std::int64_t SqlResultWrites::key_of_set(const Sha256& set, const std::function<std::vector<Term>()>& terms) {
+  constexpr std::size_t kKnownMax = 10'000;
+  if (known_sets_.size() >= kKnownMax) known_sets_.clear();
+  const auto [known, is_new] = known_sets_.try_emplace(set, 0);
+  if (!is_new) return known->second;
+  {
+    Query there(database_, "SELECT set_key FROM result_code_sets WHERE name = ?1", set);
+    if (there.next()) return known->second = there.integer(0);
+  }
+  {
+    Query added(database_, "INSERT INTO result_code_sets (name) VALUES (?1) RETURNING set_key", set);
+    if (added.next()) known->second = added.integer(0);
+  }
+  for (const Term term : terms()) {
+    Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, known->second)
+        .run();
+  }
+  return known->second;
+}
+
+// The tests' keys are looked up where they are needed, so that nobody waits to be told them.
+void SqlResultWrites::add_codes(const TestName& test, const Sha256& set,
+                                const std::function<std::vector<Term>()>& terms) {
+  Query(database_,
+        "INSERT INTO result_test_codes SELECT ?1, test_key FROM result_tests WHERE order_key = ?2 AND test_id = ?3 "
+        "ON CONFLICT DO NOTHING",
+        key_of_set(set, terms), test.order.value, test.test.text())
+      .run();
+}
+
+void SqlResultWrites::add_identifier(const TestName& test, Term identifier) {
+  Query(database_,
+        "INSERT INTO result_identifiers SELECT ?1, test_key FROM result_tests WHERE order_key = ?2 AND test_id = ?3 "
+        "ON CONFLICT DO NOTHING",
+        identifier.value, test.order.value, test.test.text())
+      .run();
+}
+
+void SqlResultWrites::add_document(const TestName& test, const Sha256& sha256, Sequence record) {
+  Query(database_,
+        "INSERT INTO result_documents SELECT ?1, test_key, ?2 FROM result_tests WHERE order_key = ?3 AND test_id = ?4 "
+        "ON CONFLICT DO NOTHING",
+        sha256, static_cast<std::int64_t>(record.value), test.order.value, test.test.text())
       .run();
 }
 

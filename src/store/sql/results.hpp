@@ -1,6 +1,8 @@
 // The facet of results on one connection.
 #pragma once
 
+#include <map>
+
 #include "store/results.hpp"
 #include "store/sql/database.hpp"
 
@@ -25,15 +27,20 @@ class SqlResultReads final : public ResultReads {
 
 class SqlResultWrites final : public ResultWrites {
  public:
-  explicit SqlResultWrites(Database& database) : database_(database) {}
-  TestKey save(const Change& change) override;
+  // `known_sets`: sets of codes that are in the table, which outlive the transaction.
+  SqlResultWrites(Database& database, std::map<Sha256, std::int64_t>& known_sets)
+      : database_(database), known_sets_(known_sets) {}
+  void save(const Change& change) override;
   void add_patient(const SourceId& source, const PatientId& patient) override;
-  void add_codes(TestKey test, const Sha256& set, const std::function<std::vector<Term>()>& terms) override;
-  void add_identifier(TestKey test, Term identifier) override;
-  void add_document(TestKey test, const Sha256& sha256, Sequence record) override;
+  void add_codes(const TestName& test, const Sha256& set, const std::function<std::vector<Term>()>& terms) override;
+  void add_identifier(const TestName& test, Term identifier) override;
+  void add_document(const TestName& test, const Sha256& sha256, Sequence record) override;
 
  private:
+  std::int64_t key_of_set(const Sha256& set, const std::function<std::vector<Term>()>& terms);
+
   Database& database_;
+  std::map<Sha256, std::int64_t>& known_sets_;
 };
 
 }  // namespace resultsync::store::sql

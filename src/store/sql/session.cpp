@@ -92,6 +92,49 @@ orders::TestHistory& test_named(orders::OrderHistory& history, const std::string
   return history.tests.back();
 }
 
+// Rows of points and versions come ordered by their order and, in it, as its history wants them; `history_of` says
+// whose they are by the order's key, which is their last column.
+#define POINT_COLUMNS "created_at, event_id, record, state, patient_id, practitioner, clinic_id, status, order_key "
+#define TEST_POINT_COLUMNS "test_id, created_at, event_id, record, content, has_content, order_key "
+#define VERSION_COLUMNS "test_id, version, content, record, order_key "
+
+template <class HistoryOf>
+void read_points(Query query, const HistoryOf& history_of) {
+  while (query.next()) {
+    history_of(query.integer(8))
+        .points.push_back({{Timestamp{query.integer(0)}, EventId(query.text(1))},
+                           sequence(query.integer(2)),
+                           query.digest(3),
+                           PatientId(query.text(4)),
+                           PractitionerId(query.text(5)),
+                           ClinicId(query.text(6)),
+                           query.text(7)});
+  }
+}
+
+template <class HistoryOf>
+void read_test_points(Query query, const HistoryOf& history_of) {
+  while (query.next()) {
+    test_named(history_of(query.integer(6)), query.text(0))
+        .points.push_back({{Timestamp{query.integer(1)}, EventId(query.text(2))},
+                           sequence(query.integer(3)),
+                           query.digest(4),
+                           query.boolean(5)});
+  }
+}
+
+// Versions are facts of their own: during a rebuild there are versions of tests whose events have not been read yet.
+template <class HistoryOf>
+void read_versions(Query query, const HistoryOf& history_of) {
+  while (query.next()) {
+    auto& tests = history_of(query.integer(4)).tests;
+    const OrderedTestId id(query.text(0));
+    auto at = std::ranges::lower_bound(tests, id, {}, &orders::TestHistory::id);
+    if (at == tests.end() || at->id != id) at = tests.insert(at, {id, {}, {}});
+    at->versions.push_back({static_cast<int>(query.integer(1)), query.digest(2), sequence(query.integer(3))});
+  }
+}
+
 // Connections
 // -------------------------------------------------------------------------------------------------------------------
 
@@ -239,6 +282,7 @@ std::vector<EventRow> Session::waiting_of(OrderKey order) {
 }
 
 void WriterSession::add_event(const EventRow& event) {
+  reads_.event_written(event.source, event.id);
   Query(database_, "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         number(event.record), event.source.text(), event.id.text(), event.type, event.created_at.microseconds,
         event.received_at.microseconds, event.body, std::int64_t{event.flags.bits()}, name_of(event.outcome),
@@ -269,9 +313,10 @@ void WriterSession::add_receipt(const ReceiptRow& receipt) {
 bool WriterSession::learn_clinic(const SourceId& source, const orders::PractitionerClinic& fact, Witness witness) {
   const bool stated = witness == Witness::kConnection;
   constexpr std::size_t kKnownMax = 100'000;
-  if (known_clinics_.size() >= kKnownMax) known_clinics_.clear();
+  auto& known = known_.practitioner_clinics;
+  if (known.size() >= kKnownMax) known.clear();
   const bool first_seen =
-      known_clinics_.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text()).second;
+      known.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text()).second;
   if (!first_seen && !stated) return false;
   const bool is_new =
       Query(database_,
@@ -313,36 +358,67 @@ std::optional<OrderRecord> Session::order(OrderKey key) {
 }
 
 void Session::fill_history(OrderRecord& order) {
-  {
-    Query query(
-        database_,
-        "SELECT created_at, event_id, record, state, patient_id, practitioner, clinic_id, status FROM order_points "
-        "WHERE order_key = ?1 ORDER BY created_at, event_id",
-        order.row.key.value);
-    while (query.next()) {
-      order.history.points.push_back({{Timestamp{query.integer(0)}, EventId(query.text(1))},
-                                      sequence(query.integer(2)),
-                                      query.digest(3),
-                                      PatientId(query.text(4)),
-                                      PractitionerId(query.text(5)),
-                                      ClinicId(query.text(6)),
-                                      query.text(7)});
-    }
-  }
-  {
-    Query query(database_,
-                "SELECT test_id, created_at, event_id, record, content, has_content FROM test_points "
-                "WHERE order_key = ?1 ORDER BY test_id, created_at, event_id",
-                order.row.key.value);
-    while (query.next()) {
-      test_named(order.history, query.text(0))
-          .points.push_back({{Timestamp{query.integer(1)}, EventId(query.text(2))},
-                             sequence(query.integer(3)),
-                             query.digest(4),
-                             query.boolean(5)});
-    }
-  }
+  const auto history = [&](std::int64_t) -> orders::OrderHistory& { return order.history; };
+  const std::int64_t key = order.row.key.value;
+  read_points(
+      Query(database_, "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key = ?1 ORDER BY created_at, event_id",
+            key),
+      history);
+  read_test_points(
+      Query(database_,
+            "SELECT " TEST_POINT_COLUMNS "FROM test_points WHERE order_key = ?1 ORDER BY test_id, created_at, event_id",
+            key),
+      history);
   fill_versions(order);
+}
+
+// As many parameters as are asked at once.
+#define ASKED                                                                                                   \
+  "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
+  "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) "
+
+std::vector<std::pair<SourceId, EventId>> Session::events_of(const std::array<std::string, kAskedAtOnce>& ids) {
+  std::vector<std::pair<SourceId, EventId>> events;
+  Query query(database_, "SELECT source, event_id FROM events WHERE event_id IN " ASKED, ids);
+  while (query.next()) events.emplace_back(SourceId(query.text(0)), EventId(query.text(1)));
+  return events;
+}
+
+std::vector<OrderRecord> Session::orders_of(const std::array<std::string, kAskedAtOnce>& ids) {
+  std::vector<OrderRecord> orders;
+  {
+    Query query(database_, ORDER_ROWS "WHERE o.order_id IN " ASKED, ids);
+    while (query.next()) orders.push_back({order_row(query), {}});
+  }
+  // Of several sources there may be more than that.
+  for (std::size_t first = 0; first < orders.size(); first += kAskedAtOnce) {
+    const std::span page(orders.begin() + static_cast<std::ptrdiff_t>(first),
+                         std::min(kAskedAtOnce, orders.size() - first));
+    std::array<std::int64_t, kAskedAtOnce> keys;
+    keys.fill(page.front().row.key.value);
+    std::unordered_map<std::int64_t, orders::OrderHistory*> histories;
+    for (std::size_t i = 0; i < page.size(); ++i) {
+      keys[i] = page[i].row.key.value;
+      histories[keys[i]] = &page[i].history;
+    }
+    const auto history = [&](std::int64_t key) -> orders::OrderHistory& { return *histories.at(key); };
+    read_points(Query(database_,
+                      "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key IN " ASKED
+                      "ORDER BY order_key, created_at, event_id",
+                      keys),
+                history);
+    read_test_points(Query(database_,
+                           "SELECT " TEST_POINT_COLUMNS "FROM test_points WHERE order_key IN " ASKED
+                           "ORDER BY order_key, test_id, created_at, event_id",
+                           keys),
+                     history);
+    read_versions(Query(database_,
+                        "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key IN " ASKED
+                        "ORDER BY order_key, test_id, version",
+                        keys),
+                  history);
+  }
+  return orders;
 }
 
 void Session::fill_facts(OrderRecord& order) {
@@ -361,16 +437,10 @@ void Session::fill_facts(OrderRecord& order) {
 }
 
 void Session::fill_versions(OrderRecord& order) {
-  // Versions are facts of their own: during a rebuild there are versions of tests whose events have not been read yet.
-  Query query(database_,
-              "SELECT test_id, version, content, record FROM versions WHERE order_key = ?1 ORDER BY test_id, version",
-              order.row.key.value);
-  while (query.next()) {
-    const OrderedTestId id(query.text(0));
-    auto at = std::ranges::lower_bound(order.history.tests, id, {}, &orders::TestHistory::id);
-    if (at == order.history.tests.end() || at->id != id) at = order.history.tests.insert(at, {id, {}, {}});
-    at->versions.push_back({static_cast<int>(query.integer(1)), query.digest(2), sequence(query.integer(3))});
-  }
+  read_versions(
+      Query(database_, "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key = ?1 ORDER BY test_id, version",
+            order.row.key.value),
+      [&](std::int64_t) -> orders::OrderHistory& { return order.history; });
 }
 
 std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {
@@ -438,6 +508,7 @@ std::vector<ClinicId> Session::clinics_of(const SourceId& source, const Practiti
 
 void WriterSession::add_to_history(const OrderRecord& order, const orders::EventKey& event_key,
                                    const orders::Change& change) {
+  reads_.order_written(order.row.source, order.row.id);
   const std::int64_t key = order.row.key.value;
   for (const auto& point : order.history.points) {
     if (point.key != event_key) continue;
@@ -466,6 +537,7 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
 
 void WriterSession::save_order_row(const OrderRecord& order) {
   const OrderRow& row = order.row;
+  reads_.order_written(row.source, row.id);
   Query(database_,
         "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
         "excluded.clinic_id, "
@@ -587,6 +659,7 @@ PractitionerKey WriterSession::add_practitioner(const AppPractitionerId& id) {
 }
 
 ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
+  reads_.connections_written();
   Query query(database_,
               "INSERT INTO connections (practitioner_key, source, clinic_id, vendor_practitioner, created_at) VALUES "
               "(?1, ?2, ?3, ?4, ?5) RETURNING connection_key",
@@ -596,18 +669,22 @@ ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
 }
 
 void WriterSession::set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) {
+  reads_.connections_written();
   Query(database_, "UPDATE connections SET vendor_practitioner = ?2 WHERE connection_key = ?1", connection.value,
         vendor_practitioner.text())
       .run();
 }
 
 void WriterSession::end_connection(ConnectionKey connection, Timestamp now) {
+  reads_.connections_written();
+  reads_.backfills_written();
   Query(database_, "UPDATE connections SET ended_at = ?2 WHERE connection_key = ?1", connection.value, now.microseconds)
       .run();
   Query(database_, "UPDATE backfills SET finished = 1 WHERE connection_key = ?1", connection.value).run();
 }
 
 void WriterSession::save_backfill(const Backfill& backfill) {
+  reads_.backfills_written();
   Query(
       database_,
       "INSERT INTO backfills VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (connection_key) DO UPDATE SET after_order = "
@@ -661,14 +738,17 @@ std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t af
 }
 
 EntryKey WriterSession::add_entry(const Entry& entry) {
+  const EntryKey key{reads_.last_entry().value + 1};
   const auto& notice = entry.notice;
-  Query query(database_,
-              "INSERT INTO entries (order_key, record, kind, test_id, version, current_version, previous_version, "
-              "previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING entry_key",
-              entry.order.value, number(notice.record),
-              notice.kind == orders::Notice::Kind::kResult ? "result" : "order", notice.test.text(), notice.version,
-              notice.current_version, notice.previous_version, number(notice.previous), notice.current);
-  return EntryKey{query.next() ? query.integer(0) : 0};
+  Query(database_,
+        "INSERT INTO entries (entry_key, order_key, record, kind, test_id, version, current_version, previous_version, "
+        "previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        key.value, entry.order.value, number(notice.record),
+        notice.kind == orders::Notice::Kind::kResult ? "result" : "order", notice.test.text(), notice.version,
+        notice.current_version, notice.previous_version, number(notice.previous), notice.current)
+      .run();
+  reads_.entry_written(key);
+  return key;
 }
 
 void WriterSession::issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
@@ -719,6 +799,69 @@ void WriterSession::finish() {
         .run();
   }
   positions_.clear();
+}
+
+// What the writer reads
+// ---------------------------------------------------------------------------------------------------------
+
+void WriterSession::look_ahead(std::span<const EventNames> events) {
+  if (database_.is_remote()) reads_.look_ahead(events);
+}
+
+void WriterReads::look_ahead(std::span<const EventNames> events) {
+  absent_events_.clear();
+  orders_.clear();
+  while (!events.empty()) {
+    const auto page = events.first(std::min(kAskedAtOnce, events.size()));
+    events = events.subspan(page.size());
+    std::array<std::string, kAskedAtOnce> event_ids;
+    std::array<std::string, kAskedAtOnce> order_ids;
+    event_ids.fill(page.front().event.text());
+    order_ids.fill(page.front().order.text());
+    for (std::size_t i = 0; i < page.size(); ++i) {
+      event_ids[i] = page[i].event.text();
+      order_ids[i] = page[i].order.text();
+      absent_events_.emplace(page[i].source, page[i].event);
+      orders_[{page[i].source, page[i].order}] = std::nullopt;
+    }
+    for (const auto& known : events_of(event_ids)) absent_events_.erase(known);
+    for (OrderRecord& order : orders_of(order_ids)) {
+      const std::pair name(order.row.source, order.row.id);
+      orders_[name] = std::move(order);
+    }
+    if (!database_.failed()) continue;
+    absent_events_.clear();  // nothing is known to be absent for want of an answer
+    orders_.clear();
+  }
+}
+
+std::optional<EventRow> WriterReads::event(const SourceId& source, const EventId& id) {
+  return absent_events_.contains({source, id}) ? std::nullopt : Session::event(source, id);
+}
+
+std::optional<OrderRecord> WriterReads::order(const SourceId& source, const OrderId& id) {
+  const auto known = orders_.find({source, id});
+  return known != orders_.end() ? known->second : Session::order(source, id);
+}
+
+std::vector<ConnectionRow> WriterReads::connections(const SourceId& source, const ClinicId& clinic) {
+  const auto [known, is_new] = connections_.try_emplace({source, clinic});
+  if (is_new) known->second = Session::connections(source, clinic);
+  return known->second;
+}
+
+void WriterReads::connections_written() {
+  connections_.clear();
+}
+
+std::vector<Backfill> WriterReads::unfinished_backfills() {
+  if (!backfills_) backfills_ = Session::unfinished_backfills();
+  return *backfills_;
+}
+
+EntryKey WriterReads::last_entry() {
+  if (!last_entry_) last_entry_ = Session::last_entry();
+  return *last_entry_;
 }
 
 // Whole

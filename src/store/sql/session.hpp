@@ -1,8 +1,16 @@
 // The queries of the views on one connection: what a snapshot reads, and what the writer's transaction writes.
 #pragma once
 
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "store/sql/access.hpp"
 #include "store/sql/database.hpp"
@@ -14,6 +22,9 @@
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
+
+// How many names one question may ask for.
+inline constexpr std::size_t kAskedAtOnce = 32;
 
 class Session : public ViewsSnapshot {
  public:
@@ -69,6 +80,10 @@ class Session : public ViewsSnapshot {
 
  protected:
   friend class WriterSession;
+  // Those of the ids that are known, of every source. A name may be given more than once.
+  std::vector<std::pair<SourceId, EventId>> events_of(const std::array<std::string, kAskedAtOnce>& ids);
+  std::vector<OrderRecord> orders_of(const std::array<std::string, kAskedAtOnce>& ids);
+
   Database& database_;
 
  private:
@@ -85,15 +100,50 @@ class Session : public ViewsSnapshot {
   SqlResultReads results_{database_};
 };
 
-// Practitioner-to-clinic facts that are known to be in the table, so that the next event which shows one again need not
-// ask. Belongs to the writer; forgotten when a transaction is given up, or when it has grown large.
-using KnownClinics = std::unordered_set<std::string>;
+// What is known to be in the tables for ever, so that the next event which shows it again need not ask. Belongs to the
+// writer; forgotten when a transaction is given up, or when it has grown large.
+struct KnownFacts {
+  std::unordered_set<std::string> practitioner_clinics;
+  std::map<Sha256, std::int64_t> code_sets;
+  void clear() { *this = {}; }
+};
+
+// What the writer's transaction reads. It remembers what the events of a batch ask again and again, and asks together
+// for what they would ask one by one. All of it is true of the transaction that it belongs to: nobody else writes
+// meanwhile, and what the transaction itself writes is forgotten here.
+class WriterReads final : public Session {
+ public:
+  using Session::Session;
+
+  void look_ahead(std::span<const EventNames> events);
+
+  std::optional<EventRow> event(const SourceId& source, const EventId& id) override;
+  std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) override;
+  using Session::order;
+  std::vector<ConnectionRow> connections(const SourceId& source, const ClinicId& clinic) override;
+  std::vector<Backfill> unfinished_backfills() override;
+  EntryKey last_entry() override;
+
+  void event_written(const SourceId& source, const EventId& id) { absent_events_.erase({source, id}); }
+  void order_written(const SourceId& source, const OrderId& id) { orders_.erase({source, id}); }
+  void connections_written();
+  void backfills_written() { backfills_.reset(); }
+  void entry_written(EntryKey key) { last_entry_ = key; }
+
+ private:
+  std::set<std::pair<SourceId, EventId>> absent_events_;
+  std::map<std::pair<SourceId, OrderId>, std::optional<OrderRecord>> orders_;
+  std::map<std::pair<SourceId, ClinicId>, std::vector<ConnectionRow>> connections_;
+  std::optional<std::vector<Backfill>> backfills_;
+  std::optional<EntryKey> last_entry_;
+};
 
 class WriterSession : public ViewsTransaction {
  public:
-  WriterSession(Database& database, KnownClinics& known_clinics)
-      : database_(database), known_clinics_(known_clinics), session_(database) {}
-  ViewsSnapshot& read() override { return session_; }
+  WriterSession(Database& database, KnownFacts& known)
+      : database_(database), known_(known), reads_(database), results_(database, known.code_sets) {}
+  ViewsSnapshot& read() override { return reads_; }
+  void look_ahead(std::span<const EventNames> events) override;
 
   void set_applied(Sequence record) override;
   void bind_log(const std::string& log_id) override;
@@ -131,16 +181,16 @@ class WriterSession : public ViewsTransaction {
   [[nodiscard]] bool issued() const { return !positions_.empty(); }
 
   Database& database_;
-  KnownClinics& known_clinics_;
+  KnownFacts& known_;
 
  private:
-  Session session_;
+  WriterReads reads_;
   SqlAccessWrites access_{database_};
   SqlDeliveryWrites deliveries_{database_};
   SqlReaderWrites readers_{database_};
   SqlReviewWrites reviews_{database_};
   SqlNetworkWrites network_{database_};
-  SqlResultWrites results_{database_};
+  SqlResultWrites results_;
   // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
   std::unordered_map<std::int64_t, std::int64_t> positions_;
 };

@@ -97,15 +97,15 @@ class UnreadableSnapshot final : public sql::Session {
 
 class WriterTransaction final : public sql::WriterSession {
  public:
-  WriterTransaction(Database& database, sql::KnownClinics& known_clinics, Turnstile& turnstile,
+  WriterTransaction(Database& database, sql::KnownFacts& known, Turnstile& turnstile,
                     const std::function<void(const Error&)>& on_failure)
-      : WriterSession(database, known_clinics), writer_(database), turnstile_(turnstile), on_failure_(on_failure) {
+      : WriterSession(database, known), writer_(database), turnstile_(turnstile), on_failure_(on_failure) {
     writer_.clear_error();
     writer_.execute("BEGIN IMMEDIATE");
   }
   ~WriterTransaction() override {
     if (!committed_) {
-      known_clinics_.clear();
+      known_.clear();
       writer_.clear_error();
       if (writer_.in_transaction()) writer_.execute("ROLLBACK");
       writer_.clear_error();
@@ -148,7 +148,7 @@ class SqliteViews final : public Views {
 
   std::unique_ptr<ViewsTransaction> begin() override {
     turnstile_.enter();
-    return std::make_unique<WriterTransaction>(*writer_, known_clinics_, turnstile_, options_.on_failure);
+    return std::make_unique<WriterTransaction>(*writer_, known_, turnstile_, options_.on_failure);
   }
 
   std::unique_ptr<ViewsSnapshot> snapshot() override {
@@ -165,7 +165,7 @@ class SqliteViews final : public Views {
   std::unique_ptr<Database> writer_;  // empty for read-only views
   const SqliteOptions options_;
   Turnstile turnstile_;
-  sql::KnownClinics known_clinics_;    // of the writer, in its turn
+  sql::KnownFacts known_;              // of the writer, in its turn
   std::optional<ReaderPool> readers_;  // empty in memory
 };
 
