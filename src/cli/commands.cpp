@@ -230,8 +230,8 @@ constexpr CommandEntry kCommands[] = {
      "was.",
      "resultsync hl7 diff preliminary.hl7 final.hl7", make_hl7_diff},
 
-    {"log ls", Section::kStore, "List the segments of the event log", "Reads only; a server may be running.",
-     "resultsync log ls --data-dir ./data", make_log_ls},
+    {"log ls", Section::kStore, "List the segments of the event log, or its streams in PostgreSQL",
+     "Reads only; a server may be running.", "resultsync log ls --data-dir ./data", make_log_ls},
     {"log cat", Section::kStore, "Print the records of the event log",
      "Never the bodies, which hold health data, unless --body says so. Reads only; a server may be running.",
      "resultsync log cat --from 100 --count 10 -o ndjson", make_log_cat},

@@ -14,6 +14,7 @@
 #include "cli/table.hpp"
 #include "runtime/keys.hpp"
 #include "store/log/inspect.hpp"
+#include "store/postgres/line.hpp"
 
 namespace resultsync::cli {
 namespace {
@@ -99,10 +100,8 @@ class LogLs final : public Command {
   ExitCode run(Terminal& terminal) override {
     const auto data_dir = server_.resolved_data_dir();
     if (!data_dir) return terminal.complain(data_dir.error());
-    if (const auto config = config_of(server_, *data_dir); config && config->postgres) {
-      return terminal.complain({"usage", "log ls lists segment files, and this log is in PostgreSQL",
-                                "its streams are in the table log_streams; log cat and log verify work"});
-    }
+    if (const auto config = config_of(server_, *data_dir); config && config->postgres)
+      return list_streams(terminal, *config->postgres);
     const auto segments = slog::list_segments(*data_dir);
     if (!segments) return terminal.complain(segments.error());
     Table table({{"SEGMENT"},
@@ -132,6 +131,40 @@ class LogLs final : public Command {
   }
 
  private:
+  // In PostgreSQL the log is one stream for each process that ever appended.
+  ExitCode list_streams(Terminal& terminal, const store::postgres::ConnectOptions& connect) const {
+    auto database = store::postgres::Database::open(connect);
+    if (!database) return terminal.complain(database.error());
+    const auto streams = store::postgres::streams(**database);
+    if (const auto status = (*database)->status(); !status) return terminal.complain(status.error());
+    Table table({{"STREAM", Column::Side::kRight},
+                 {"FIRST", Column::Side::kRight},
+                 {"RECORDS", Column::Side::kRight},
+                 {"STATE"},
+                 {"OWNER"},
+                 {"BEGUN"}},
+                "The log is empty.");
+    JsonRows rows(terminal, output_);
+    for (const auto& stream : streams) {
+      const std::string begun = format_timestamp(stream.begun_at);
+      const std::string_view state = stream.state == 0 ? "open" : stream.state == 1 ? "ended" : "placed";
+      const auto first = stream.records == 0 ? std::nullopt : std::optional(stream.first.value);
+      if (output_.table()) {
+        table.add({std::to_string(stream.stream), first ? std::to_string(*first) : "", std::to_string(stream.records),
+                   std::string(state), stream.owner, begun});
+        continue;
+      }
+      JsonWriter json;
+      json.begin_object().member("stream", stream.stream).key("first");
+      first ? json.number(*first) : json.null();
+      json.member("records", stream.records).member("state", state).member("owner", stream.owner);
+      json.member("begun_at", begun).end_object();
+      rows.add(json.text());
+    }
+    output_.table() ? table.print(terminal) : rows.finish();
+    return ExitCode::kOk;
+  }
+
   ServerOptions server_;
   OutputOption output_;
 };

@@ -48,6 +48,11 @@ class PostgresEndToEnd(unittest.TestCase):
         self.assertEqual(report["differences"], 0)
         self.assertGreater(report["facts"], 100)
         self.assertEqual(self.cluster.query("SELECT sum(count) FROM resultsync.log_runs"), str(report["through"]))
+        listed = self.run_command("log", "ls", "-o", "json", "--config", folder / "resultsync.toml")
+        streams = json.loads(listed.stdout)
+        self.assertEqual(sum(stream["records"] for stream in streams), report["through"])
+        self.assertEqual({stream["state"] for stream in streams} - {"open", "ended", "placed"}, set())
+        self.assertIn("STREAM", self.run_command("log", "ls", "--config", folder / "resultsync.toml").stdout)
         self.assertEqual(self.cluster.query("SELECT count(*) FROM resultsync.log_records WHERE position('ord_'::bytea IN frame) > 0"), "0")
 
     def feed_of_anna(self, folder, store):

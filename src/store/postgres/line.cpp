@@ -112,6 +112,19 @@ std::optional<Sequence> sequence_of(Database& database, RecordName name) {
   return Sequence{static_cast<std::uint64_t>(query.integer(0) + behind)};
 }
 
+std::vector<StreamLine> streams(Database& database) {
+  std::vector<StreamLine> lines;
+  Query query(
+      database,
+      "SELECT s.stream, s.owner, s.begun_at, s.state, coalesce(min(r.first), 0), coalesce(sum(r.count), 0)::bigint "
+      "FROM log_streams s LEFT JOIN log_runs r ON r.stream = s.stream GROUP BY s.stream ORDER BY s.stream");
+  while (query.next()) {
+    lines.push_back({query.integer(0), query.text(1), Timestamp{query.integer(2)}, query.integer(3),
+                     Sequence{static_cast<std::uint64_t>(query.integer(4))}, query.integer(5)});
+  }
+  return lines;
+}
+
 void end_abandoned_streams(Database& database, const std::string& own) {
   Query(database,
         "UPDATE log_streams SET state = 1 WHERE state = 0 AND owner <> ?1 AND NOT EXISTS (SELECT 1 FROM instances i "

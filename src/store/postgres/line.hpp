@@ -8,9 +8,11 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/sequence.hpp"
+#include "base/timestamp.hpp"
 #include "store/postgres/database.hpp"
 #include "store/postgres/record_name.hpp"
 
@@ -32,6 +34,17 @@ Sequence last_of_line(Database& database);
 // The runs from the one that holds `from` on, in order; at most `limit`.
 std::vector<Run> runs_from(Database& database, Sequence from, std::int64_t limit);
 std::optional<Sequence> sequence_of(Database& database, RecordName name);  // nothing while it has no place
+
+// A stream as the line knows it.
+struct StreamLine {
+  std::int64_t stream = 0;
+  std::string owner;  // the process that appends to it, or did
+  Timestamp begun_at;
+  std::int64_t state = 0;  // 0 open, 1 ended, 2 ended and all of it placed
+  Sequence first;          // of its first record that has a place; 0 for none
+  std::int64_t records = 0;
+};
+std::vector<StreamLine> streams(Database& database);  // the oldest first
 
 // Ends the open streams of processes that are not alive any more, so that they can append nothing when they wake up;
 // never one of `own`'s.

@@ -419,7 +419,7 @@ bool SqlDeliveryWrites::may_know(const EndpointRow& endpoint, std::string_view t
 // Behind what has yet to end its first attempt of the order, if the endpoint wants that. The database looks for itself:
 // nobody waits to be told.
 void SqlDeliveryWrites::insert_in_line(const EndpointRow& endpoint, const DeliveryRow& row) {
-#define SOMEBODY_GOES_FIRST                                                                                 \
+#define SOMEBODY_GOES_FIRST                                                                                        \
   "?10 <> 0 AND EXISTS (SELECT 1 FROM deliveries d WHERE d.order_key = ?6 AND d.endpoint_key = ?2 AND d.ended_at " \
   "IS NULL AND d.attempted = 0)"
   Query(database_,
