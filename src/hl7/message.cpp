@@ -42,15 +42,18 @@ std::string Segment::decode(std::string_view raw) const {
 
 std::string Message::code() const {
   const std::string code = header_field(9).component(1).text();
-  return code.substr(0, code.find('_'));  // some send the structure, ORU_R01, alone
+  // Some send the structure, ORU_R01, alone, or write ^ whatever MSH-2 declares.
+  return code.substr(0, code.find_first_of("_^"));
 }
 
 std::string Message::event() const {
   const std::string event = header_field(9).component(2).text();
   if (!event.empty()) return event;
   const std::string code = header_field(9).component(1).text();
-  const auto underline = code.find('_');
-  return underline == std::string::npos ? std::string() : code.substr(underline + 1);
+  const auto end = code.find_first_of("_^");
+  if (end == std::string::npos) return {};
+  const std::string rest = code.substr(end + 1);
+  return rest.substr(0, rest.find('^'));
 }
 
 std::string Message::structure() const {

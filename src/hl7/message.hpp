@@ -212,8 +212,8 @@ class Segment {
   [[nodiscard]] std::uint32_t index() const { return index_; }
   // Position of its line in the bytes given to read().
   [[nodiscard]] std::size_t offset() const;
-  // True if its line begins with the name, in capitals, right after a line end: as the standard has it. Others are read
-  // all the same, after white space or in small letters.
+  // True if its line begins with the name in capitals and the field separator, right after a line end. Others are read
+  // all the same: after white space, in small letters, with a line break behind the name.
   [[nodiscard]] bool as_written() const;
   // The whole segment, continuation lines and the line breaks before them included.
   [[nodiscard]] std::string_view raw() const;

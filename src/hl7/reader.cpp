@@ -16,6 +16,7 @@ namespace {
 
 constexpr char kFrameStart = '\x0b';
 constexpr char kFrameEnd = '\x1c';
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // in UTF-8; files that were put together have several
 
 struct Line {
   std::size_t begin = 0, end = 0;  // without its terminator
@@ -69,8 +70,8 @@ std::optional<std::array<char, 3>> segment_name(std::string_view line, char sepa
   return std::nullopt;
 }
 
-// Splits at CR, LF and the end of an MLLP frame, leaving out blank lines and the white space and framing bytes before a
-// segment.
+// Splits at CR, LF and the end of an MLLP frame, leaving out blank lines and the white space, framing bytes and byte
+// order marks before a segment.
 std::vector<Line> split_lines(std::string_view text, std::size_t base) {
   std::vector<Line> lines;
   lines.reserve(text.size() / 128 + 4);
@@ -79,11 +80,17 @@ std::vector<Line> split_lines(std::string_view text, std::size_t base) {
   while (at < text.size()) {
     const std::size_t end = find_first_of_three(text, at, '\r', '\n', kFrameEnd);
     std::size_t begin = at;
-    while (begin < end && (text[begin] == ' ' || text[begin] == '\t' || text[begin] == kFrameStart)) ++begin;
+    bool framed = false;
+    while (begin < end) {
+      const char c = text[begin];
+      const bool mark = c == kByteOrderMark[0] && text.substr(begin, end - begin).starts_with(kByteOrderMark);
+      if (c != ' ' && c != '\t' && c != kFrameStart && !mark) break;
+      framed = framed || mark || c == kFrameStart;
+      begin += mark ? kByteOrderMark.size() : 1;
+    }
     if (begin < end) {
       Line line{at, end, base + at, after_frame, false, at == 0 || text[at - 1] == '\r' || text[at - 1] == '\n'};
       const std::string_view rest = text.substr(begin, end - begin);
-      const bool framed = text.substr(at, begin - at).find(kFrameStart) != std::string_view::npos;
       // White space belongs to a continued text, but not to a segment.
       if (begin > at && (framed || is_message_header(rest) || is_envelope(rest) ||
                          (rest.size() > 3 && is_name(rest) && is_field_separator(rest[3]) &&
@@ -274,7 +281,8 @@ class MessageReader {
       }
       MessageIndex::SegmentPlace place{
           .begin = begin, .end = end, .name = name.value_or(std::array<char, 3>{}), .offset = line.offset};
-      place.as_written = line.at_line_end && name && text.starts_with(std::string_view(name->data(), name->size()));
+      place.as_written = line.at_line_end && name && text.size() > name->size() &&
+                         text.starts_with(std::string_view(name->data(), name->size()));
       index_.segments.push_back(place);
       if (line.after_frame) note(diagnostics::kAfterFrameEnd, next, line.offset);
       if (!name) {

@@ -365,6 +365,37 @@ RC_GTEST_PROP(Reader, every_line_that_begins_like_an_obx_is_one, ()) {
   RC_ASSERT(found >= expected);
 }
 
+// Files that were put together have a byte order mark before each message: without it the second one would go on with
+// the first, and its results with the first one's patient.
+TEST(Reader, a_byte_order_mark_before_a_later_message_begins_it) {
+  const std::string one = "\xef\xbb\xbf" + lines({"PID|1||A", "OBX|1|NM|1^a^L||5||||||F"});
+  const std::string framed = "\x0b" + one + "\x1c\r";
+  for (const std::string& bytes : {one + one, "\xef\xbb\xbf" + one + one, framed + framed}) {
+    const Reading reading = read(bytes);
+    ASSERT_EQ(reading.messages().size(), 2U) << bytes;
+    for (const Message& message : reading.messages()) {
+      EXPECT_TRUE(message.has_header());
+      EXPECT_EQ(message.segment_count(), 3U);
+      EXPECT_TRUE(message.diagnostics().empty()) << message.diagnostics().front().code();
+    }
+  }
+}
+
+TEST(Reader, a_message_type_is_understood_with_other_component_separators) {
+  const Reading reading = read("MSH|@~\\&|||||||ORU^R01^ORU_R01|1|P|2.5.1\r");
+  EXPECT_EQ(reading.messages().at(0).code(), "ORU");
+  EXPECT_EQ(reading.messages().at(0).event(), "R01");
+}
+
+TEST(Reader, a_name_with_a_line_break_behind_it_is_not_as_the_standard_has_it) {
+  const Reading reading = read(lines({"PID|1", "OBX\n|1|NM|1^a^L||5", "OBX|2|NM|1^a^L||5"}));
+  const Message& message = reading.messages().at(0);
+  ASSERT_EQ(message.segment_count(), 4U);
+  EXPECT_EQ(message.segment(2).text(5), "5");
+  EXPECT_FALSE(message.segment(2).as_written());
+  EXPECT_TRUE(message.segment(3).as_written());
+}
+
 TEST(Reader, time_grows_with_the_size_and_no_faster) {
   const auto took = [](const std::string& text) {
     const auto start = std::chrono::steady_clock::now();
