@@ -6,6 +6,7 @@
 #include "results/parents.hpp"
 #include "results/people.hpp"
 #include "results/read_value.hpp"
+#include "results/split_files.hpp"
 
 namespace resultsync::results {
 namespace {
@@ -51,7 +52,8 @@ class Remembered {
 };
 
 bool is_result_message(const hl7::Message& message) {
-  const std::string code = message.code();
+  std::string code = message.code();
+  for (char& c : code) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
   return code == "ORU" || code == "OUL" || code.empty();
 }
 
@@ -67,6 +69,7 @@ class Interpreter {
       for (std::uint32_t i = 0; i < message_.segment_count(); ++i) segment(message_.segment(i));
       for (Report& report : result_.reports) finish(report);
       link_parents(result_.reports);
+      join_split_files(message_, result_);
     }
     account();
     return std::move(result_);
@@ -141,6 +144,7 @@ class Interpreter {
     const std::string_view name = s.name();
     if (name == "OBX" && s.field_count() > 0) return obx(s);
     if (name == "NTE") return nte(s);
+    if (name == "PRT") return prt(s);
     if (name == "PID") return pid(s);
     if (name == "ORC") return orc(s);
     if (name == "OBR") return obr(s);
@@ -156,23 +160,28 @@ class Interpreter {
 
   // ---- patient
 
+  // Senders fill old and new fields with the same.
+  template <class T>
+  static void add_new(std::vector<T>& all, std::vector<T> more) {
+    constexpr std::size_t kCompared = 32;  // who sends more is not looked through
+    const std::size_t known = all.size();
+    for (T& one : more) {
+      const auto begin = all.begin();
+      const auto end = begin + static_cast<std::ptrdiff_t>(known > kCompared ? 0 : known);
+      if (std::find(begin, end, one) == end) all.push_back(std::move(one));
+    }
+  }
+
   void pid(const hl7::Segment& s) {
     Patient patient;
     patient.segment = s.index();
     patient.segments.push_back(s.index());
-    patient.identifiers = read_each(s.field(3), read_cx);
-    for (const std::uint32_t number : {2U, 4U}) {
-      for (Identifier& identifier : read_each(s.field(number), read_cx))
-        patient.identifiers.push_back(std::move(identifier));
-    }
+    for (const std::uint32_t number : {3U, 2U, 4U}) add_new(patient.identifiers, read_each(s.field(number), read_cx));
     patient.names = read_each(s.field(5), read_xpn);
     patient.born = moment(s.component(7, 1));
     patient.sex = s.component(8, 1).text();
     patient.addresses = read_each(s.field(11), read_xad);
-    patient.telecoms = read_each(s.field(13), read_xtn);
-    for (const std::uint32_t number : {14U, 40U}) {
-      for (Telecom& telecom : read_each(s.field(number), read_xtn)) patient.telecoms.push_back(std::move(telecom));
-    }
+    for (const std::uint32_t number : {13U, 14U, 40U}) add_new(patient.telecoms, read_each(s.field(number), read_xtn));
     patient_ = static_cast<std::uint32_t>(result_.patients.size());
     result_.patients.push_back(std::move(patient));
     owner_ = patient_owner();
@@ -484,16 +493,42 @@ class Interpreter {
                                                                          observation.values[0].as<Text>() != nullptr));
   }
 
+  // Equal, or one of them says nothing: labs give status, time and laboratory with one line of a text or with each.
+  template <class T>
+  static bool agree(const T& first, const T& more, bool first_is_silent, bool more_is_silent) {
+    return first_is_silent || more_is_silent || first == more;
+  }
+
   static bool continues(const Observation& first, const Observation& more) {
+    const auto is_silent = [](const StatusRow& row) { return row.code.empty(); };
     const auto is_known = [&](const Flag& flag) { return std::ranges::find(first.flags, flag) != first.flags.end(); };
+    const Making& made = *first.made;
+    const Making& also_made = *more.made;
     return first.about == more.about && is_text_or_nothing(first) && is_text_or_nothing(more) &&
-           first.status == more.status && (more.unit->sent.empty() || more.unit == first.unit) &&
-           (more.ranges.empty() || more.ranges == first.ranges) && std::ranges::all_of(more.flags, is_known) &&
-           (more.observed.empty() || more.observed == first.observed) &&
-           (more.made->performer.empty() || more.made->performer == first.made->performer);
+           agree(first.status, more.status, is_silent(*first.status), is_silent(*more.status)) &&
+           agree(first.unit, more.unit, first.unit->sent.empty(), more.unit->sent.empty()) &&
+           agree(first.ranges, more.ranges, first.ranges.empty(), more.ranges.empty()) &&
+           (first.flags.empty() || std::ranges::all_of(more.flags, is_known)) &&
+           agree(first.observed, more.observed, first.observed.empty(), more.observed.empty()) &&
+           agree(made.performer, also_made.performer, made == Making{}, also_made.performer.empty());
+  }
+
+  // What the first line left open and a later one says holds for the whole text.
+  static void complete(Observation& first, Observation& more) {
+    if (first.status->code.empty()) {
+      first.status = more.status;
+      first.status_code = std::move(more.status_code);
+    }
+    if (first.unit->sent.empty()) first.unit = more.unit;
+    if (first.ranges.empty()) first.ranges = std::move(more.ranges);
+    if (first.flags.empty()) first.flags = std::move(more.flags);
+    if (first.observed.empty()) first.observed = more.observed;
+    if (first.analyzed.empty()) first.analyzed = more.analyzed;
+    if (*first.made == Making{}) first.made = more.made;
   }
 
   static void append(Observation& first, Observation more) {
+    complete(first, more);
     if (first.values.empty()) first.values.push_back(Value{Text{}, {}});
     auto& whole = std::get<Text>(first.values[0].is).text;
     whole += '\n';
@@ -501,6 +536,59 @@ class Interpreter {
     first.values[0].text.clear();  // until finish(): a long text is not kept twice while it grows
     first.segments.push_back(more.segments.front());
     for (Problem& found : more.problems) first.problems.push_back(found);
+  }
+
+  // ---- participations
+
+  // From version 2.7 on, PRT takes the place of OBX-16, 18 and 23 to 25 behind an OBX, and of OBR-16, 28 and 32 behind
+  // an OBR or ORC (HL7 v2.8 §7.4.4; roles: table 0912). What those fields say stands; others who take part are not
+  // read.
+  void prt(const hl7::Segment& s) {
+    const std::string role = s.component(4, 1).text();
+    const bool withdrawn = s.text(2) == "D";
+    if (withdrawn) return;
+    if (Observation* observation = observation_of(owner_)) {
+      if (takes_part(s, role, *observation)) use(s);
+    } else if (owner_.kind == Owner::Kind::report) {
+      Report& report = result_.reports[owner_.report];
+      std::vector<Person>* people = role == "OP"                    ? &report.orderers
+                                    : role == "PRI" || role == "PI" ? &report.interpreters
+                                    : role == "RCT"                 ? &report.copies_to
+                                                                    : nullptr;
+      if (people == nullptr || !s.field(5).valued()) return;
+      add_new(*people, read_each(s.field(5), read_xcn));
+      use(s);
+    }
+  }
+
+  static bool takes_part(const hl7::Segment& s, std::string_view role, Observation& observation) {
+    Making made = *observation.made;
+    const std::vector<Person> people = read_each(s.field(5), read_xcn);
+    if (role == "PO" && s.field(8).valued()) {
+      if (made.performer.empty()) {
+        Person director = std::move(made.performer.director);
+        made.performer = read_xon(s.field(8).repetition(1));
+        made.performer.director = std::move(director);
+      }
+      if (made.performer.address.empty() && s.field(14).valued())
+        made.performer.address = read_xad(s.field(14).repetition(1));
+    } else if ((role == "POMD" || role == "MDIR") && !people.empty()) {
+      if (made.performer.director.empty()) made.performer.director = people.front();
+    } else if ((role == "RO" || role == "TN") && !people.empty()) {
+      add_new(made.observers, people);
+    } else if (role == "EQUIP" && s.field(10).valued()) {
+      add_new(made.devices, all_ei(s.field(10)));
+    } else {
+      return false;
+    }
+    if (made != *observation.made) observation.made = std::move(made);
+    return true;
+  }
+
+  Observation* observation_of(const Owner& owner) {
+    if (owner.kind == Owner::Kind::observation) return &result_.reports[owner.report].observations[owner.index];
+    if (owner.kind == Owner::Kind::patient_observation) return &result_.patient_observations[owner.index].observation;
+    return nullptr;
   }
 
   // ---- notes

@@ -26,6 +26,109 @@ TEST(Interpret, the_telephones_of_2_7_and_the_collectors_comment_are_read) {
   EXPECT_EQ(result.reports.at(0).specimens.at(0).notes.at(0).text, "Hemolyzed at the draw");
 }
 
+// Labs give status, unit, flag, time and laboratory with the first line of a text, with the last, or with each.
+TEST(Interpret, a_line_that_says_nothing_of_the_rest_goes_on_with_the_text) {
+  const Report first_says = report_of({"OBX|1|TX|1^a^L||one|mg|1-2|H|||F|||20240430080000|||M1^Method^L",
+                                       "OBX|2|TX|1^a^L||two", "OBX|3|FT|1^a^L||three"});
+  ASSERT_EQ(first_says.observations.size(), 1U);
+  EXPECT_EQ(first_says.observations[0].values[0].text, "one\ntwo\nthree");
+  EXPECT_EQ(first_says.observations[0].status_code, "F");
+
+  const Report last_says =
+      report_of({"OBX|1|TX|1^a^L||one", "OBX|2|TX|1^a^L||two|mg|1-2|H|||F|||20240430080000||||||||||North Lab"});
+  ASSERT_EQ(last_says.observations.size(), 1U);
+  const Observation& whole = last_says.observations[0];
+  EXPECT_EQ(whole.values[0].text, "one\ntwo");
+  EXPECT_EQ(whole.status->status, Status::final);
+  EXPECT_EQ(whole.unit->text(), "mg");
+  EXPECT_EQ(whole.ranges.text, "1-2");
+  EXPECT_EQ(whole.flags.at(0).code, "H");
+  EXPECT_EQ(whole.observed.text, "20240430080000");
+  EXPECT_EQ(whole.segments.size(), 2U);
+  EXPECT_EQ(report_of({"OBX|1|TX|1^a^L||one||||||P", "OBX|2|TX|1^a^L||two||||||F"}).observations.size(), 2U);
+}
+
+// HL7 v2.7 and later name them in segments of their own.
+TEST(Interpret, who_takes_part_is_read_from_prt) {
+  const Interpretation result = results_of(
+      {"PRT|1|AD||OP^Ordering^HL70912|1234567893^Orderer^Otto",  //
+       "OBX|1|NM|1^a^L||5||||||F",
+       "PRT|2|AD||PO^Performing^HL70912||||North Lab^D^^^^CLIA&2.16.840.1.113883.4.7&ISO^XX^^^05D0000000||||||1 Main "
+       "St^^Town^NY^10001",
+       "PRT|3|AD||POMD^Director^HL70912|77^Director^Dana", "PRT|4|AD||RO^Observer^HL70912|78^Observer^Olga",
+       "PRT|5|AD||EQUIP^Equipment^HL70912||||||ANALYZER-1^LAB", "PRT|6|AD||XYZ^Other^HL70912|79^Nobody^Ned"});
+  const Report& report = result.reports.at(0);
+  EXPECT_EQ(report.orderers.at(0).name.family, "Orderer");
+  const Making& made = *report.observations.at(0).made;
+  EXPECT_EQ(made.performer.name, "North Lab");
+  EXPECT_EQ(made.performer.identifier.id, "05D0000000");
+  EXPECT_EQ(made.performer.address.city, "Town");
+  EXPECT_EQ(made.performer.director.name.family, "Director");
+  EXPECT_EQ(made.observers.at(0).name.family, "Observer");
+  EXPECT_EQ(made.devices.at(0).id, "ANALYZER-1");
+  ASSERT_EQ(result.account.unused.size(), 1U);
+  EXPECT_EQ(result.account.unused[0].reason, "not_interpreted");
+}
+
+// Base64 of a PDF, cut at `cuts`, each piece an OBX; `sub_ids` gives each its OBX-4.
+std::string pdf_in_pieces(std::string_view pdf, std::initializer_list<std::size_t> cuts, bool sub_ids) {
+  const std::string base64 = encode_base64(pdf);
+  std::string lines;
+  std::size_t from = 0, number = 0;
+  const auto piece = [&](std::size_t to) {
+    const std::string nth = std::to_string(++number);
+    lines += "OBX|" + nth + "|ED|PDF^Report^L|" + (sub_ids ? nth : "1") + "|LAB^application^pdf^Base64^" +
+             base64.substr(from, to - from) + "||||||F\r";
+    from = to;
+  };
+  for (const std::size_t cut : cuts) piece(cut);
+  piece(base64.size());
+  return lines;
+}
+
+TEST(Interpret, a_pdf_in_pieces_is_one_document) {
+  const std::string pdf = "%PDF-1.4\n" + std::string(200, 'x') + "\n%%EOF\n";
+  for (const bool sub_ids : {false, true}) {
+    for (const auto cuts : {std::initializer_list<std::size_t>{100, 200}, {101, 203}, {102}, {40, 80, 120, 160}}) {
+      const Interpretation result = results_of({pdf_in_pieces(pdf, cuts, sub_ids)});
+      ASSERT_EQ(result.documents.size(), 1U) << cuts.size();
+      EXPECT_EQ(result.documents[0].bytes(), pdf);
+      EXPECT_EQ(result.documents[0].media_type(), "application/pdf");
+      const auto& all = result.reports.at(0).observations;
+      ASSERT_EQ(all.size(), cuts.size() + 1) << "one Observation an OBX";
+      for (const Observation& one : all) {
+        ASSERT_NE(one.values.at(0).as<Attachment>(), nullptr);
+        EXPECT_EQ(one.values[0].as<Attachment>()->document, result.documents[0].digest());
+        EXPECT_EQ(one.values[0].as<Attachment>()->size, pdf.size());
+        EXPECT_TRUE(testing::has_problem(one, "file_in_pieces"));
+        EXPECT_FALSE(testing::has_problem(one, "base64_broken"));
+      }
+    }
+  }
+}
+
+TEST(Interpret, pdfs_that_are_whole_or_have_no_end_stay_as_they_were_sent) {
+  const std::string pdf = "%PDF-1.4\n" + std::string(200, 'x') + "\n%%EOF\n";
+  const std::string other = "%PDF-1.5\n" + std::string(200, 'y') + "\n%%EOF\n";
+  EXPECT_EQ(results_of({pdf_in_pieces(pdf, {}, false) + pdf_in_pieces(other, {}, false)}).documents.size(), 2U);
+  const std::string endless = pdf.substr(0, 120);
+  const Interpretation cut = results_of({pdf_in_pieces(endless, {80}, false), pdf_in_pieces(pdf, {}, false)});
+  EXPECT_EQ(cut.documents.size(), 3U) << "the last begins anew";
+  EXPECT_EQ(results_of({pdf_in_pieces(endless, {80}, false)}).documents.size(), 2U);
+}
+
+TEST(Interpret, a_message_type_in_small_letters_is_the_same_type) {
+  EXPECT_EQ(interpret_text("MSH|^~\\&|||||||oru^r01|1|P|2.5.1\rOBR|1\rOBX|1|NM|1^a^L||5||||||F\r").account.observations,
+            1U);
+}
+
+TEST(Interpret, what_a_sender_says_of_the_patient_in_two_fields_stands_once) {
+  const Interpretation result =
+      interpret_text("MSH|^~\\&|||||||ORU^R01|1|P|2.3\rPID|1|7|7||A^B|||||||5551234|5551234\r");
+  EXPECT_EQ(result.patients.at(0).identifiers.size(), 1U);
+  EXPECT_EQ(result.patients.at(0).telecoms.size(), 1U);
+}
+
 // Neighbours that were made alike share what they say of it; who was made otherwise says so.
 TEST(Interpret, what_neighbours_share_is_that_of_each) {
   const Report report = report_of({"OBX|1|NM|A^a^L||1|mg/dL|||||F||||LAB1^One^L||M1^Method^L",

@@ -83,12 +83,12 @@ bool is_day(const Moment& moment) {
       .ok();
 }
 
-std::string zone_text(int offset) {
-  const int size = offset < 0 ? -offset : offset;
-  return fmt::format("{}{:02}:{:02}", offset < 0 ? '-' : '+', size / 60, size % 60);
-}
-
 }  // namespace
+
+std::string zone_text(int offset_minutes) {
+  const int size = offset_minutes < 0 ? -offset_minutes : offset_minutes;
+  return fmt::format("{}{:02}:{:02}", offset_minutes < 0 ? '-' : '+', size / 60, size % 60);
+}
 
 Moment read_moment(std::string_view text) {
   Moment moment;

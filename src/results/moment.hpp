@@ -34,6 +34,7 @@ struct Moment {
 };
 
 Moment read_moment(std::string_view text);
+std::string zone_text(int offset_minutes);  // "-05:00"
 
 // TM: "HHMM[SS[.SSSS]][+/-ZZZZ]".
 struct TimeOfDay {

@@ -107,13 +107,38 @@ bool one_sided(Comparator comparator, Decimal number, ReferenceRange& range) {
   return false;
 }
 
+// A comparator, or the words for one.
+Comparator take_bound_comparator(std::string_view& text) {
+  struct Words {
+    std::string_view words;
+    Comparator comparator;
+  };
+  static constexpr Words kWords[] = {{"less than or equal to ", Comparator::less_or_equal},
+                                     {"greater than or equal to ", Comparator::greater_or_equal},
+                                     {"less than ", Comparator::less},
+                                     {"greater than ", Comparator::greater},
+                                     {"more than ", Comparator::greater},
+                                     {"at least ", Comparator::greater_or_equal},
+                                     {"at most ", Comparator::less_or_equal},
+                                     {"below ", Comparator::less},
+                                     {"above ", Comparator::greater}};
+  if (text.empty() || is_digit(text[0])) return Comparator::none;
+  if (const Comparator sign = take_comparator(text); sign != Comparator::none) return sign;
+  for (const auto& [words, comparator] : kWords) {
+    if (lower(text.substr(0, words.size())) != words) continue;
+    text = trim(text.substr(words.size()));
+    return comparator;
+  }
+  return Comparator::none;
+}
+
 // Sets bounds and unit from a text that is bounds and nothing else; of any other text nothing, and says so.
 bool read_bounds(std::string_view text, ReferenceRange& range) {
   text = trim(text);
   if (text.size() > 2 && ((text.front() == '(' && text.back() == ')') || (text.front() == '[' && text.back() == ']'))) {
     if (text.find_first_of("()[]", 1) == text.size() - 1) text = trim(text.substr(1, text.size() - 2));
   }
-  const Comparator first_sign = take_comparator(text);
+  const Comparator first_sign = take_bound_comparator(text);
   std::optional<Decimal> first = take_number(text);
   if (!first) return false;
   std::string_view rest = trim(text);
@@ -146,12 +171,23 @@ struct Applicability {
   std::optional<AgeSpan> age;
 };
 
+// Of a unit of age and nothing else; 0 for any other text.
 double years_in(std::string_view unit) {
-  if (unit.starts_with("y")) return 1.0;
-  if (unit.starts_with("mo") || unit == "m") return 1.0 / 12;
-  if (unit.starts_with("w")) return 7.0 / 365.25;
-  if (unit.starts_with("d")) return 1.0 / 365.25;
-  return 0.0;
+  struct Unit {
+    std::string_view name;
+    double years;
+  };
+  static constexpr double kMonth = 1.0 / 12, kWeek = 7.0 / 365.25, kDay = 1.0 / 365.25;
+  static constexpr Unit kUnits[] = {
+      {"y", 1},          {"yr", 1},          {"yrs", 1},     {"year", 1},     {"years", 1},    {"yo", 1},
+      {"y/o", 1},        {"m", kMonth},      {"mo", kMonth}, {"mos", kMonth}, {"mth", kMonth}, {"mths", kMonth},
+      {"month", kMonth}, {"months", kMonth}, {"w", kWeek},   {"wk", kWeek},   {"wks", kWeek},  {"week", kWeek},
+      {"weeks", kWeek},  {"d", kDay},        {"dy", kDay},   {"day", kDay},   {"days", kDay}};
+  for (const std::string_view ending : {" of age", " old", "."}) {
+    if (unit.ends_with(ending)) unit = trim(unit.substr(0, unit.size() - ending.size()));
+  }
+  const Unit* found = std::ranges::find(kUnits, unit, &Unit::name);
+  return found == std::end(kUnits) ? 0.0 : found->years;
 }
 
 // "0-12 months", "> 18 years", "18+ y", "5 yrs": all of `text`, or nothing.

@@ -99,6 +99,26 @@ TEST(Range, a_line_for_each_age) {
   EXPECT_EQ(both.lines[0].age->from, 19.0);
 }
 
+// A unit of age is a whole word: "yr: 1-5; >1 yr" is none, or the first line's ages would get the second one's bounds.
+TEST(Range, each_line_keeps_its_own_bounds) {
+  const ReferenceRanges ranges = read_ranges("0-1 yr: 1-5; >1 yr: 2-6");
+  ASSERT_EQ(ranges.lines.size(), 2U);
+  EXPECT_EQ(shape(ranges.lines[0]), "[1,5]");
+  EXPECT_EQ(shape(ranges.lines[1]), "[2,6]");
+  EXPECT_EQ(choose_range(ranges, {.sex = Sex::any, .age_years = 0.5}), &ranges.lines[0]);
+  EXPECT_EQ(read_ranges("0-5 ydl: 1-5").lines.at(0).structured(), false);
+  EXPECT_TRUE(read_ranges(">=18 years old: 1-5").lines.at(0).age);
+}
+
+TEST(Range, a_comparator_in_words) {
+  EXPECT_EQ(shape(read_ranges("less than 5").lines.at(0)), shape(read_ranges("<5").lines.at(0)));
+  EXPECT_EQ(shape(read_ranges("Greater than or equal to 5 mg/dL").lines.at(0)),
+            shape(read_ranges(">=5 mg/dL").lines.at(0)));
+  EXPECT_EQ(shape(read_ranges("at most 5").lines.at(0)), shape(read_ranges("<=5").lines.at(0)));
+  EXPECT_FALSE(read_ranges("less than 5 or 6").lines.at(0).structured());
+  EXPECT_FALSE(read_ranges("less than").lines.at(0).structured());
+}
+
 TEST(Range, any_text_is_kept_and_ends) {
   std::string long_text;
   for (int i = 0; i < 5000; ++i) long_text += "M: 1-2;";

@@ -131,7 +131,7 @@ class ValueReader {
       return;
     }
     type_ = upper_trimmed(observation_.value_type);
-    if (!field.valued()) return;
+    if (!field.valued() || holds_delimiters_alone(field)) return;
     if (holds_a_file(field)) {
       if (type_ != "ED") problem("value_type_differs", 2);
       return file(field.repetition(1));
@@ -274,6 +274,7 @@ class ValueReader {
     TimeOfDay result = read_time_of_day(repetition.component(1).text());
     if (!result.valid) return not_as_said(repetition, "not_a_time");
     std::string shown = result.iso();
+    if (result.offset_minutes) shown += zone_text(*result.offset_minutes);
     put(std::move(result), std::move(shown));
   }
 
@@ -295,6 +296,14 @@ class ValueReader {
     }
     std::string shown = repetition.text();
     put(Samples{{std::move(numbers)}}, std::move(shown));
+  }
+
+  // "^^^": no component has a value. In a text they would be characters.
+  [[nodiscard]] bool holds_delimiters_alone(const hl7::Field& field) const {
+    const hl7::Delimiters& d = message_.delimiters();
+    return !is_text_type(type_) && !type_.empty() && std::ranges::all_of(field.raw(), [&](char c) {
+      return c == d.component || c == d.repetition || c == d.subcomponent;
+    });
   }
 
   // Some labs send a file under another type than ED: what says Base64 is one.

@@ -134,6 +134,7 @@ TEST(Value, times_are_as_exact_as_they_were_sent) {
   EXPECT_EQ(iso("DTM", "20240501"), "2024-05-01");
   EXPECT_EQ(iso("TS", "20240501103045.1234+0530"), "2024-05-01T10:30:45.1234+05:30");
   EXPECT_EQ(iso("TS", "202405011030"), "2024-05-01T10:30:00");
+  EXPECT_EQ(value_of("TM", "1030-0500").values.at(0).text, "10:30:00-05:00") << "FHIR has no time with a zone";
   EXPECT_EQ(iso("TM", "1030"), "10:30:00");
   for (const std::string_view broken : {"20240231", "2024-05-01", "yesterday", "20241301", "202405011"}) {
     EXPECT_TRUE(has_problem(value_of("DT", broken), "not_a_time")) << broken;
@@ -211,6 +212,15 @@ TEST(Decimal, compares_exactly) {
   EXPECT_TRUE(order("10", "9.99") > 0);
   EXPECT_TRUE(order("1e2", "100") == 0);
   EXPECT_TRUE(order("0.3", "0.30000000000000000001") < 0);
+}
+
+// "^^^" says no more than nothing at all.
+TEST(Value, delimiters_alone_are_no_value) {
+  for (const char* type : {"SN", "NM", "CE", "CWE", "ED", "NR", "TS"}) {
+    EXPECT_TRUE(value_of(type, "^^^").values.empty()) << type;
+    EXPECT_TRUE(value_of(type, "~").values.empty()) << type;
+  }
+  EXPECT_EQ(value_of("ST", "^").values.at(0).text, "^");
 }
 
 }  // namespace
