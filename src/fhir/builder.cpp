@@ -1,5 +1,7 @@
 #include "fhir/builder.hpp"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 namespace resultsync::fhir {
@@ -23,7 +25,7 @@ std::string_view Builder::keep(std::string_view text) {
 }
 
 std::string_view Builder::new_id(Type type, std::uint64_t hash) {
-  for (std::uint64_t nth = 0;; ++nth) {
+  for (std::uint64_t nth = 0;; nth = ++taken_[key_of(type, hash)]) {
     const std::uint64_t name = nth == 0 ? hash : NameHash().add(hash).add(nth).value();
     if (!storage_->by_key.try_emplace(key_of(type, name), 0).second) continue;
     const std::size_t size = id_size(prefix_, type);
@@ -46,13 +48,22 @@ void Builder::begin(Type type, std::string_view id) {
 
 void Builder::meta() {
   json_.object("meta", [&] {
-    if (context_.version > 0) json_.literal("versionId", std::to_string(context_.version));
+    if (!facts_.version.empty()) json_.literal("versionId", facts_.version);
     if (!context_.last_updated.empty()) json_.code("lastUpdated", context_.last_updated);
     if (!profile_.empty()) json_.array("profile", [&] { json_.literal({}, profile_); });
   });
 }
 
+// What a result says of its patient and of other reports may change without a new version of it: what is written
+// counts.
+void Builder::name_version() {
+  if (context_.version == 0) return;
+  const std::uint64_t content = NameHash().add(storage_->json.view().substr(facts_.json)).value();
+  facts_.version = keep(fmt::format("{}-{:016x}", context_.version, content));
+}
+
 void Builder::end() {
+  name_version();
   meta();
   storage_->json.append("}");
   facts_.json_end = storage_->json.size();
@@ -135,6 +146,7 @@ Resources Builder::take() {
     Resource resource;
     resource.type = facts.type;
     resource.id = facts.id;
+    resource.version = facts.version;
     resource.json = json.substr(facts.json, facts.json_end - facts.json);
     resource.patient = facts.patient;
     resource.status = facts.status;

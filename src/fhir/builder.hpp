@@ -75,17 +75,19 @@ class Builder {
  private:
   struct Facts {
     Type type = Type::observation;
-    std::string_view id, patient, status;
+    std::string_view id, version, patient, status;
     std::optional<Span> date;
     std::optional<Timestamp> issued;
     std::size_t json = 0, json_end = 0;
     std::size_t references = 0, references_end = 0;
     std::array<Tokens, 3> tokens;  // by Search
   };
+  void name_version();
   void meta();
 
   std::unique_ptr<Resources::Storage> storage_;
   const Context& context_;
+  std::unordered_map<std::uint64_t, std::uint64_t> taken_;  // of a name that came again: how often
   const std::string prefix_;
   Json json_;
   Facts facts_;

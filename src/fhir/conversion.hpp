@@ -129,7 +129,7 @@ class Conversion {
   bool observation(const results::Observation& observation, std::string_view id, const Place& place);
   const std::vector<Known>& performers(const results::Observation& observation);
   void find_values(const results::Observation& observation);
-  bool values(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
+  void values(const results::Observation& observation, const std::vector<File>& files, std::optional<int> zone);
   bool value(const results::Observation& observation, const results::Value& value, std::optional<int> zone);
   void components(const results::Observation& observation, const std::vector<const results::Value*>& values,
                   std::optional<int> zone);
@@ -152,12 +152,14 @@ class Conversion {
   void report_identifiers(const results::Report& report, ReportNames& names);
   bool test_of(const results::Report& report, ReportNames& names);
   void section(const results::Report& report);
+  void specimens_of(const ReportNames& names);
   void subject(Known patient, bool required);
 
   // ---- document.cpp
   std::vector<File> documents(const results::Observation& observation, const Place& place);
   void attachment(std::string_view key, const results::Attachment& attachment, std::string_view title, bool with_bytes);
   std::string url_of(const results::Attachment& attachment) const;
+  const results::Document* document_named(const Sha256& digest);
   const std::string& sha1_of(const results::Document& document);
   void provenance();
 
@@ -185,6 +187,7 @@ class Conversion {
   std::vector<const results::Value*> values_;  // of the observation that is being written
   const results::Unit* own_unit_ = nullptr;    // likewise
   std::vector<std::pair<const results::Unit*, Builder::Passage>> units_;
+  std::unordered_map<std::string_view, const results::Document*> documents_;  // by digest; filled when first asked
   std::unordered_map<const results::Document*, std::string> sha1_;
   std::vector<std::string_view> sources_;  // ids of reports: what the Provenance is about
 };

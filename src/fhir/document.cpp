@@ -32,6 +32,15 @@ constexpr std::uint64_t kSizeMax = std::numeric_limits<std::int32_t>::max();  //
 
 }  // namespace
 
+const results::Document* Conversion::document_named(const Sha256& digest) {
+  if (documents_.empty()) {
+    for (const results::Document& document : message_.documents)
+      documents_.emplace(document.digest().view(), &document);
+  }
+  const auto found = documents_.find(digest.view());
+  return found == documents_.end() ? nullptr : found->second;
+}
+
 const std::string& Conversion::sha1_of(const results::Document& document) {
   std::string& sha1 = sha1_[&document];
   if (sha1.empty()) sha1 = base64_sha1(document.bytes());
@@ -47,7 +56,7 @@ std::string Conversion::url_of(const results::Attachment& attachment) const {
 
 void Conversion::attachment(std::string_view key, const results::Attachment& attachment, std::string_view title,
                             bool with_bytes) {
-  const results::Document* document = attachment.document ? message_.find(*attachment.document) : nullptr;
+  const results::Document* document = attachment.document ? document_named(*attachment.document) : nullptr;
   const bool inlined = with_bytes && context_.inline_documents && document != nullptr && document->size() > 0;
   const auto fill = [&] {
     json_.code("contentType", attachment.media_type);

@@ -29,7 +29,8 @@ struct Context {
   // Names the patient over all their orders; the Patient of a message with one patient is then
   // `<patient_id_prefix>.patient`. Empty: the Patient's id begins with id_prefix like all others.
   std::string patient_id_prefix;
-  int version = 0;           // meta.versionId of each resource, if > 0
+  // If > 0, each resource has a meta.versionId: this and a hash of what it says, `3-0f1e2d3c4b5a6978`.
+  int version = 0;
   std::string last_updated;  // meta.lastUpdated: a FHIR instant, or empty
   // Ids that the network gave, each may be empty. They become identifiers of the system
   // `urn:resultsync:<source>:order`,
@@ -85,6 +86,7 @@ struct Span {  // from ≤ t < to: a coarse date is all the instants that it may
 struct Resource {
   Type type = Type::observation;
   std::string_view id;
+  std::string_view version;            // meta.versionId; "" if it has none
   std::string_view json;               // one object, compact, without a line end
   std::string_view patient;            // id of the Patient that it is about; itself for a Patient; "" if none
   std::string_view status;             // "final"; "" where the type has none

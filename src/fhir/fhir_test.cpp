@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 
 #include "base/encoding.hpp"
@@ -114,6 +115,17 @@ TEST(FhirIds, an_analyte_keeps_its_id_when_others_come_before_it_and_its_value_c
   EXPECT_EQ(before.only(Type::observation).id, potassium->id);
   EXPECT_EQ(before.only(Type::diagnostic_report).id, after.only(Type::diagnostic_report).id);
   EXPECT_NE(after.of(Type::observation).at(0)->id, potassium->id);
+}
+
+// Quadratic work on so many would take minutes.
+TEST(FhirIds, a_name_that_comes_again_and_again_costs_no_more_than_others) {
+  std::string text = message_of({});
+  for (int i = 0; i < 40'000; ++i) text += "OBR|1|P|F|X^Y^L\rOBX|1|NM|1^a^L||5||||||F\r";
+  const results::Interpretation message = interpret_text(std::move(text));
+  const std::clock_t start = std::clock();  // of the processor: others may be busy
+  const Resources resources = convert(message, context());
+  EXPECT_LT((std::clock() - start) / CLOCKS_PER_SEC, 60);
+  EXPECT_GE(resources.size(), 3U * 40'000);
 }
 
 TEST(FhirIds, the_same_analyte_twice_and_the_same_report_twice_are_told_apart) {
@@ -425,11 +437,40 @@ TEST(FhirProfile, us_core_is_claimed_only_where_it_holds) {
   EXPECT_TRUE(
       profile(converted({"OBX|1|NM|2823-3^Potassium^LN||4|mmol/L|||||F"})).ends_with("us-core-observation-lab"));
   EXPECT_EQ(profile(converted({"OBX|1|NM|K^Potassium^L||4|mmol/L|||||F"})), "") << "no LOINC";
-  EXPECT_EQ(profile(converted({"OBX|1|ED|2823-3^P^LN||^application^pdf^Base64^JVBERi0=||||||F"})), "") << "no value";
   const std::string nameless =
       "MSH|^~\\&|LAB|NORTH|||20240501120000-0500||ORU^R01|1|P|2.5.1\rPID|1||1||||F\rOBR|1|P|F|1^A^LN\rOBX|1|NM|2823-3^"
       "P^LN||4||||||F\r";
   EXPECT_EQ(profile(Converted(interpret_text(nameless))), "") << "the patient has no name";
+}
+
+TEST(FhirDocument, a_file_is_a_value_that_fhir_has_no_place_for) {
+  const Converted all = converted({"OBX|1|ED|2823-3^P^LN||^application^pdf^Base64^JVBERi0=||||||F"});
+  EXPECT_EQ(all.observation("/dataAbsentReason/coding/0/code"), "unsupported");
+  EXPECT_NE(all.observation("/derivedFrom/0/reference"), "");
+}
+
+TEST(FhirDocument, a_file_in_pieces_is_presented_once) {
+  const std::string base64 = encode_base64("%PDF-1.4\n" + std::string(200, 'x') + "\n%%EOF\n");
+  const Converted all = converted({"OBX|1|ED|P^Report^L|1|^application^pdf^Base64^" + base64.substr(0, 99) + "||||||F",
+                                   "OBX|2|ED|P^Report^L|2|^application^pdf^Base64^" + base64.substr(99) + "||||||F"});
+  EXPECT_EQ(all.of(Type::observation).size(), 2U);
+  EXPECT_EQ(all.of(Type::document_reference).size(), 1U);
+  const Resource& report = all.only(Type::diagnostic_report);
+  EXPECT_EQ(Converted::at(report, "/presentedForm/0/contentType"), "application/pdf");
+  EXPECT_EQ(Converted::at(report, "/presentedForm/1"), "");
+}
+
+TEST(FhirMeta, a_version_id_changes_with_what_is_said_and_not_otherwise) {
+  Context with = context();
+  with.version = 3;
+  const auto version_of = [&](std::string_view obx, std::string_view updated) {
+    with.last_updated = updated;
+    return std::string(Converted(results_of({obx}), with).only(Type::observation).version);
+  };
+  const std::string first = version_of("OBX|1|ST|1-8^A^LN||x||||||F", "2024-05-01T12:00:00Z");
+  EXPECT_TRUE(first.starts_with("3-")) << first;
+  EXPECT_EQ(version_of("OBX|1|ST|1-8^A^LN||x||||||F", "2024-05-02T12:00:00Z"), first);
+  EXPECT_NE(version_of("OBX|1|ST|1-8^A^LN||y||||||F", "2024-05-01T12:00:00Z"), first);
 }
 
 TEST(FhirMeta, holds_version_and_time_when_the_caller_knows_them) {
@@ -437,7 +478,7 @@ TEST(FhirMeta, holds_version_and_time_when_the_caller_knows_them) {
   with.version = 3;
   with.last_updated = "2024-05-01T12:00:00Z";
   const Converted all(results_of({"OBX|1|ST|1-8^A^LN||x||||||F"}), with);
-  EXPECT_EQ(all.observation("/meta/versionId"), "3");
+  EXPECT_TRUE(all.observation("/meta/versionId").starts_with("3-"));
   EXPECT_EQ(all.observation("/meta/lastUpdated"), "2024-05-01T12:00:00Z");
 }
 

@@ -63,6 +63,14 @@ bool starts_before_its_end(const results::Period& period, std::optional<int> zon
   return !from || !to || from->from <= to->from;
 }
 
+// A file is a value that R4 has no value[x] for.
+std::string_view why_absent(const results::Observation& observation, bool has_files) {
+  if (has_files) return "unsupported";
+  if (!observation.status->absent.empty()) return observation.status->absent;
+  const bool broken_file = !observation.values.empty() && observation.values[0].as<results::Attachment>() != nullptr;
+  return broken_file ? "error" : "unknown";
+}
+
 }  // namespace
 
 // ---- what it refers to
@@ -300,23 +308,16 @@ void Conversion::components(const results::Observation& observation, const std::
   });
 }
 
-// Writes value[x], or why there is none. True if there is one.
-bool Conversion::values(const results::Observation& observation, const std::vector<File>& files,
+// Writes value[x], or components in its place, or why there is none (us-core-2).
+void Conversion::values(const results::Observation& observation, const std::vector<File>& files,
                         std::optional<int> zone) {
   find_values(observation);
   const std::vector<const results::Value*>& values = values_;
   const bool all_text = std::ranges::all_of(values, [](const auto* one) { return is_text(*one); });
-  if (values.size() == 1 && value(observation, *values[0], zone)) return true;
-  if (values.size() > 1 && all_text) return json_.string("valueString", joined_text(values));
-  if (values.size() > 1) {
-    components(observation, values, zone);
-    return true;
-  }
-  if (!files.empty()) return false;
-  const bool broken_file = !observation.values.empty() && observation.values[0].as<results::Attachment>() != nullptr;
-  const std::string_view reason = observation.status->absent;
-  absent(!reason.empty() ? reason : broken_file ? std::string_view("error") : std::string_view("unknown"));
-  return true;
+  if (values.size() == 1 && value(observation, *values[0], zone)) return;
+  if (values.size() > 1 && all_text && json_.string("valueString", joined_text(values))) return;
+  if (values.size() > 1 && !all_text) return components(observation, values, zone);
+  absent(why_absent(observation, !files.empty()));
 }
 
 // ---- the whole
@@ -354,7 +355,7 @@ bool Conversion::observation(const results::Observation& observation, std::strin
   }
   code_of(observation, Search::code);
   circumstances(observation, place, performed_by);
-  const bool has_value = values(observation, files, place.zone);
+  values(observation, files, place.zone);
   interpretation(observation);
   notes(observation);
   concept_of("bodySite", observation.site);
@@ -372,7 +373,7 @@ bool Conversion::observation(const results::Observation& observation, std::strin
   const bool performers_fit = std::ranges::all_of(
       performed_by, [](const Known& one) { return one.us_core || one.type == Type::practitioner_role; });
   const bool us_core = category == "laboratory" && has_loinc(observation.code) && place.patient.us_core &&
-                       performers_fit && (has_value || members != nullptr) && (!specimen || specimen.us_core);
+                       performers_fit && (!specimen || specimen.us_core);
   if (us_core) out_.profile(profiles::kObservation);
   out_.end();
   return us_core;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <set>
+#include <unordered_set>
 
 #include "fhir/conversion.hpp"
 
@@ -111,6 +113,16 @@ void Conversion::section(const results::Report& report) {
   });
 }
 
+// Each once: one that was described twice in the same way is one resource.
+void Conversion::specimens_of(const ReportNames& names) {
+  json_.array("specimen", [&] {
+    std::unordered_set<std::string_view> shown;
+    for (const Known& one : names.specimens) {
+      if (shown.insert(one.id).second) out_.reference({}, "specimen", one.type, one.id);
+    }
+  });
+}
+
 void Conversion::report(const results::Report& report, ReportNames& names, bool us_core) {
   const Known lab = organization(report.performer);
   std::vector<Known> interpreters;
@@ -145,21 +157,17 @@ void Conversion::report(const results::Report& report, ReportNames& names, bool 
   json_.array("resultsInterpreter", [&] {
     for (const Known& one : interpreters) out_.reference({}, "results-interpreter", one.type, one.id);
   });
-  json_.array("specimen", [&] {
-    for (std::size_t i = 0; i < names.specimens.size(); ++i) {
-      const Known& one = names.specimens[i];
-      const auto same = [&](const Known& other) { return other.id == one.id; };
-      if (std::ranges::none_of(names.specimens.begin(), names.specimens.begin() + static_cast<std::ptrdiff_t>(i), same))
-        out_.reference({}, "specimen", one.type, one.id);
-    }
-  });
+  specimens_of(names);
   json_.array("result", [&] {
     for (const std::string_view id : names.observations) out_.reference({}, "result", Type::observation, id);
   });
   json_.array("presentedForm", [&] {
+    std::set<std::pair<std::string, std::string_view>> shown;  // a file in pieces stands in several observations
     for (const results::Observation& observation : report.observations) {
       for (const results::Value& value : observation.values) {
-        if (const auto* file = value.as<results::Attachment>(); file != nullptr && !url_of(*file).empty())
+        const auto* file = value.as<results::Attachment>();
+        std::string url = file != nullptr ? url_of(*file) : std::string();
+        if (!url.empty() && shown.emplace(std::move(url), observation.code.display()).second)
           attachment({}, *file, observation.code.display(), false);
       }
     }
@@ -214,9 +222,7 @@ void Conversion::request(const results::Report& report, ReportNames& names) {
   json_.array("reasonCode", [&] {
     for (const results::Codes& reason : report.reasons) concept_of({}, reason);
   });
-  json_.array("specimen", [&] {
-    for (const Known& one : names.specimens) out_.reference({}, "specimen", one.type, one.id);
-  });
+  specimens_of(names);
   json_.array("note", [&] { note(report.clinical_information); });
   out_.end();
 }

@@ -43,7 +43,10 @@ void write_includes(JsonWriter& json, Type type) {
 void write_resource(JsonWriter& json, Type type) {
   json.begin_object().member("type", fhir::type_name(type)).key("interaction").begin_array();
   for (const char* code : {"read", "search-type"}) json.begin_object().member("code", code).end_object();
-  json.end_array().member("versioning", "versioned").member("readHistory", false);
+  json.end_array()
+      .member("versioning", "versioned")
+      .member("readHistory", false)
+      .member("conditionalRead", "not-match");
   write_includes(json, type);
   json.key("searchParam").begin_array();
   write_parameter(json, "_id", "token", {});

@@ -154,9 +154,16 @@ Reply fhir_read(Service& service, const Call& call) {
     const fhir::Resource* resource = resources ? resources->find(*type, id) : nullptr;
     if (resource == nullptr) continue;
     call.objects.add("orders", one.row.order.text());
-    http::Response response = fhir_response(std::string(resource->json));
-    // A version of the result it comes from, and no more: who it is about may change without one.
-    response.set_header("ETag", "W/\"" + std::to_string(one.row.version) + "\"");
+    const std::string tag = "W/\"" + std::string(resource->version) + "\"";  // FHIR R4 §3.1.0.1.3
+    const auto known = call.headers.only("If-None-Match");
+    const bool has_it =
+        known && (*known == "*" || known->contains(tag.substr(2)));  // RFC 9110 §13.1.2: compared weakly
+    http::Response response = has_it ? http::Response{} : fhir_response(std::string(resource->json));
+    if (has_it) {
+      response.status = 304;
+      response.content_type.clear();
+    }
+    response.set_header("ETag", tag);
     return response;
   }
   return unknown_resource();
