@@ -175,7 +175,7 @@ std::string usage_line(const CommandEntry& entry, const Options& options) {
     line += " [OPTIONS]";
   }
   for (const Option& option : options.all()) {
-    if (option.is_positional()) line += option.required ? " " + option.names : " [" + option.names + "]";
+    if (option.is_positional()) line += option.required ? " " + option.shown_name() : " [" + option.shown_name() + "]";
   }
   return line + "\n";
 }

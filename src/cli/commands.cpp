@@ -222,12 +222,12 @@ constexpr CommandEntry kCommands[] = {
      "One Bundle of type collection a message, one a line. Needs no server. Ids are a function of the message, so the "
      "same message gives the same ids.\n"
      "Embedded documents are named by their hash; --inline-documents puts their bytes in. Exits 1 if a file cannot be "
-     "read, or is no HL7 message with an MSH segment.",
+     "read, or if a part of it has neither an MSH segment nor results.",
      "resultsync hl7 fhir result.hl7\nresultsync hl7 fhir - < result.hl7 | jq '.entry[].resource.resourceType'",
      make_hl7_fhir},
     {"hl7 diff", Section::kMessages, "Show what changed from one message to another, analyte by analyte",
      "Reports are paired by their filler and placer numbers. A report that is sent again in part leaves the rest as it "
-     "was.",
+     "was. Exits 1 if a file cannot be read or holds no message.",
      "resultsync hl7 diff preliminary.hl7 final.hl7", make_hl7_diff},
 
     {"log ls", Section::kStore, "List the segments of the event log, or its streams in PostgreSQL",

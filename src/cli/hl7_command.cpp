@@ -32,6 +32,11 @@ struct Form {
   }
 };
 
+// As much as the reader takes: more than the files of other commands.
+Result<std::string> read_messages(const std::string& path) {
+  return read_input(path, hl7::kInputBytesMax);
+}
+
 std::string joined(std::string text, std::string_view more) {
   if (!text.empty() && !more.empty()) text += ", ";
   return text.append(more);
@@ -43,23 +48,44 @@ std::string one_line(std::string_view text) {
   return end == std::string_view::npos ? std::string(text) : std::string(text.substr(0, end)) + " …";
 }
 
+std::string report_title(const results::Interpretation& result, const results::Report& report) {
+  std::string title(report.test.display());
+  if (title.empty()) title = "Results without a test";
+  if (!report.filler.empty()) title.append(" (").append(report.filler.id).append(")");
+  title.append(", ").append(results::status_name(report.status->status));
+  const results::ParentLink& parent = report.parent;
+  if (parent.report == results::kNone || parent.in_report == results::kNone) return title;
+  const results::Observation& of = result.reports[parent.report].observations[parent.in_report];
+  title.append(", of ").append(of.code.display());
+  if (!of.values.empty()) title.append(": ").append(one_line(of.values.front().text));
+  return title;
+}
+
+void add_row(Table& table, const results::Observation& observation) {
+  std::string values, flags;
+  for (const results::Value& value : observation.values) values = joined(std::move(values), one_line(value.text));
+  for (const results::Flag& flag : observation.flags) flags = joined(std::move(flags), flag.code);
+  const results::Assessment& computed = observation.assessment;
+  std::string place(computed.place == results::Assessment::Place::unknown ? "" : results::place_name(computed.place));
+  if (computed.agreement == results::Assessment::Agreement::disagrees) place += " (disagrees)";
+  table.add({std::string(observation.code.display()), values, std::string(observation.unit->text()), flags, place,
+             observation.ranges.text, std::string(results::status_name(observation.status->status))});
+}
+
+Table observation_table() {
+  return Table({{"TEST"}, {"VALUE"}, {"UNIT"}, {"FLAG"}, {"COMPUTED"}, {"RANGE"}, {"STATUS"}}, "No observations.");
+}
+
 void print_observations(const Terminal& terminal, const results::Interpretation& result) {
-  Table table({{"TEST"}, {"VALUE"}, {"UNIT"}, {"FLAG"}, {"COMPUTED"}, {"RANGE"}, {"STATUS"}}, "No observations.");
-  const auto add = [&](const results::Observation& observation) {
-    std::string values, flags;
-    for (const results::Value& value : observation.values) values = joined(std::move(values), one_line(value.text));
-    for (const results::Flag& flag : observation.flags) flags = joined(std::move(flags), flag.code);
-    const results::Assessment& computed = observation.assessment;
-    std::string place(computed.place == results::Assessment::Place::unknown ? "" : results::place_name(computed.place));
-    if (computed.agreement == results::Assessment::Agreement::disagrees) place += " (disagrees)";
-    table.add({std::string(observation.code.display()), values, std::string(observation.unit->text()), flags, place,
-               observation.ranges.text, std::string(results::status_name(observation.status->status))});
-  };
   for (const results::Report& report : result.reports) {
-    for (const results::Observation& observation : report.observations) add(observation);
+    terminal.out() << terminal.on_out(Paint::kBold, printable(report_title(result, report))) << '\n';
+    Table table = observation_table();
+    for (const results::Observation& observation : report.observations) add_row(table, observation);
+    if (!table.empty()) table.print(terminal);
   }
-  for (const auto& of_patient : result.patient_observations) add(of_patient.observation);
-  table.print(terminal);
+  Table others = observation_table();
+  for (const auto& of_patient : result.patient_observations) add_row(others, of_patient.observation);
+  if (!others.empty() || result.reports.empty()) others.print(terminal);
 }
 
 class Parse final : public Command {
@@ -79,7 +105,7 @@ class Parse final : public Command {
   ExitCode run(Terminal& terminal) override {
     ExitCode code = ExitCode::kOk;
     for (const std::string& file : files_) {
-      auto bytes = read_input(file);
+      auto bytes = read_messages(file);
       if (!bytes) {
         terminal.complain(bytes.error());
         code = ExitCode::kFailure;
@@ -174,20 +200,34 @@ class Parse final : public Command {
   Form form_;
 };
 
-std::vector<results::Report> reports_of(std::string bytes) {
+void complain_of_no_message(const Terminal& terminal, const std::string& file) {
+  terminal.complain({"no_message", fmt::format("{} holds no HL7 v2 message with an MSH segment", file)});
+}
+
+// The reports of all messages of a file; nothing, and a complaint, where there is no message.
+std::optional<std::vector<results::Report>> reports_in(const Terminal& terminal, const std::string& file) {
+  auto bytes = read_messages(file);
+  if (!bytes) {
+    terminal.complain(bytes.error());
+    return std::nullopt;
+  }
   std::vector<results::Report> reports;
-  const hl7::Reading reading = hl7::read(std::move(bytes));
+  const hl7::Reading reading = hl7::read(std::move(*bytes));
+  bool any_header = false;
   for (const hl7::Message& message : reading.messages()) {
+    any_header = any_header || message.has_header();
     for (results::Report& report : results::interpret(message).reports) reports.push_back(std::move(report));
   }
-  return reports;
+  if (any_header || !reports.empty()) return reports;
+  complain_of_no_message(terminal, file);
+  return std::nullopt;
 }
 
 class Diff final : public Command {
  public:
   void declare(Options& options) override {
     options.add({.names = "OLD",
-                 .help = "File with the earlier message",
+                 .help = "File with the earlier message; - for standard input",
                  .target = &old_,
                  .required = true,
                  .names_file = true});
@@ -200,16 +240,12 @@ class Diff final : public Command {
   }
 
   ExitCode run(Terminal& terminal) override {
-    auto before = read_input(old_);
-    auto after = read_input(new_);
-    for (const auto* bytes : {&before, &after}) {
-      if (*bytes) continue;
-      terminal.complain(bytes->error());
-      return ExitCode::kFailure;
-    }
-    const std::vector<results::Report> older = reports_of(std::move(*before));
-    const std::vector<results::Report> newer = reports_of(std::move(*after));
-    for (const results::ReportPair& pair : results::compare(older, newer)) {
+    if (old_ == "-" && new_ == "-")
+      return terminal.complain({"usage", "only one of OLD and NEW can be standard input"});
+    const auto older = reports_in(terminal, old_);
+    const auto newer = older ? reports_in(terminal, new_) : std::nullopt;
+    if (!newer) return ExitCode::kFailure;
+    for (const results::ReportPair& pair : results::compare(*older, *newer)) {
       if (form_.table(terminal)) {
         print(terminal, pair);
       } else {
@@ -297,7 +333,7 @@ class Fhir final : public Command {
     if (base_url_.empty()) base_url_ = fhir::kNoServer;
     ExitCode code = ExitCode::kOk;
     for (const std::string& file : files_) {
-      auto bytes = read_input(file);
+      auto bytes = read_messages(file);
       if (!bytes) {
         terminal.complain(bytes.error());
         code = ExitCode::kFailure;
@@ -316,11 +352,12 @@ class Fhir final : public Command {
     bool all = !reading.messages().empty();
     for (std::size_t index = 0; index < reading.messages().size(); ++index) {
       const hl7::Message& message = reading.messages()[index];
-      if (!message.has_header()) {
+      const results::Interpretation result = results::interpret(message);
+      // Results that lost their MSH are results all the same.
+      if (!message.has_header() && result.account.observations == 0) {
         all = false;
         continue;
       }
-      const results::Interpretation result = results::interpret(message);
       fhir::Context context;
       context.id_prefix = name_of(result.header, digest, index);
       context.inline_documents = inline_documents_;
@@ -334,7 +371,7 @@ class Fhir final : public Command {
         terminal.out() << bundle << '\n';
       }
     }
-    if (!all) terminal.complain({"no_message", fmt::format("{} holds no HL7 v2 message with an MSH segment", file)});
+    if (!all) complain_of_no_message(terminal, file);
     return all;
   }
 

@@ -75,7 +75,7 @@ std::string page_of(const CommandEntry& entry) {
   page += fmt::format(".SH SYNOPSIS\n.B resultsync {}\n", roff(entry.name));
   for (const Option& option : options.all()) {
     const std::string shown = option.is_positional()
-                                  ? option.names
+                                  ? option.shown_name()
                                   : option.each_name().back() + (option.is_flag() ? "" : " " + option.value);
     page += option.required ? fmt::format("{}\n", roff(shown)) : fmt::format("[{}]\n", roff(shown));
   }

@@ -28,6 +28,10 @@ struct Option {
 
   [[nodiscard]] bool is_positional() const { return !names.starts_with('-'); }
   [[nodiscard]] bool is_flag() const { return std::holds_alternative<bool*>(target); }
+  // "FILE…": its name, with an ellipsis where several may be given.
+  [[nodiscard]] std::string shown_name() const {
+    return std::holds_alternative<std::vector<std::string>*>(target) ? names + "…" : names;
+  }
   [[nodiscard]] std::string fallback() const;  // the default as text; empty if there is none
   [[nodiscard]] std::vector<std::string> each_name() const;
 };

@@ -48,8 +48,8 @@ Result<Signer> SigningOptions::read() const {
   return Signer{std::move(*scheme), std::move(*keys)};
 }
 
-Result<std::string> read_input(const std::string& path) {
-  if (path != "-") return runtime::read_file(path);
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
+  if (path != "-") return runtime::read_file(path, bytes_max);
   std::string text;
   char buffer[64 * 1024];
   while (true) {

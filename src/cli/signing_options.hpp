@@ -1,6 +1,7 @@
 // The options of every command that signs or verifies: which scheme, which header names, which secrets.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ struct SigningOptions {
   [[nodiscard]] Result<Signer> read() const;
 };
 
-// The whole of a file, or of stdin for "-".
-Result<std::string> read_input(const std::string& path);
+// The whole of a file, or of stdin for "-". The limit is that of files; stdin has none.
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max = 64 * 1024 * 1024);
 
 }  // namespace resultsync::cli

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -87,6 +88,34 @@ class Commands(unittest.TestCase):
         self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=b"no message"))
         self.assertIn("MSH", self.fails(1, "hl7", "fhir", "-", stdin=b""))
         self.fails(1, "hl7", "fhir", "no-such-file.hl7", "two.hl7")
+
+    def test_hl7_fhir_of_results_that_lost_their_header(self):
+        rest = "OBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||5|mg|1-9|N|||F\r"
+        # A batch trailer amid a message, and a message that was cut off at its beginning.
+        for stdin in (f"MSH|^~\\&|LAB|||||ORU^R01|1|P|2.5.1\rPID|1||1\rBTS|1\r{rest}", f"PID|1||1\r{rest}"):
+            parsed = [json.loads(line) for line in self.ok("hl7", "parse", "-", stdin=stdin.encode()).splitlines()]
+            bundles = [json.loads(line) for line in self.ok("hl7", "fhir", "-", stdin=stdin.encode()).splitlines()]
+            observations = sum(entry["resource"]["resourceType"] == "Observation" for bundle in bundles for entry in bundle.get("entry", []))
+            self.assertEqual(observations, sum(one["account"]["observations"] for one in parsed), "what is accounted for is there")
+
+    def test_hl7_diff(self):
+        message = "MSH|^~\\&|LAB|NORTH|||20240501120000-0500||ORU^R01|M-1|P|2.5.1\rPID|1||1\rOBR|1|P|F|1^A^LN\rOBX|1|NM|1-8^A^LN||5|mg|1-9|N|||F\r"
+        (self.house.folder / "old.hl7").write_text(message, newline="")
+        changed = message.replace("||5|", "||6|").encode()
+        [one] = [json.loads(line) for line in self.ok("hl7", "diff", "old.hl7", "-", stdin=changed).splitlines()]
+        self.assertEqual(one["diff"]["analytes"][0]["changes"][0]["after"], "6")
+        [back] = [json.loads(line) for line in self.ok("hl7", "diff", "-", "old.hl7", stdin=changed).splitlines()]
+        self.assertEqual(back["diff"]["analytes"][0]["changes"][0]["after"], "5")
+        self.assertIn("only one", self.fails(2, "hl7", "diff", "-", "-", stdin=changed))
+        self.assertIn("holds no HL7", self.fails(1, "hl7", "diff", "old.hl7", "-", stdin=b"no message"))
+        self.fails(1, "hl7", "diff", "no-such-file.hl7", "old.hl7")
+
+    def test_hl7_parse_shows_a_table_for_each_report(self):
+        micro = pathlib.Path(__file__).parents[1] / "fhir/messages/microbiology.hl7"
+        shown = self.ok("hl7", "parse", "-o", "table", str(micro))
+        self.assertIn("of Bacteria identified: Staphylococcus aureus", shown)
+        self.assertIn("8 OBX: 8 in observations", shown)
+        self.assertIn("FILE…", self.ok("hl7", "parse", "--help"))
 
     def test_events(self):
         self.assertIn("evt_known", self.ok("events"))
