@@ -215,7 +215,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(settings["server.data_dir"]["value"], str(self.house.data))
         self.assertRegex(settings["server.public"]["from"], r"resultsync.toml:2$")
         code, out, _ = self.house.run("check-config", "--config", "resultsync.toml", environment={"RESULTSYNC_SERVER_THREADS": "3"})
-        self.assertRegex(out, r"server.threads\s+3\s+RESULTSYNC_SERVER_THREADS")
+        self.assertRegex(out, r"server.threads\s+RESULTSYNC_SERVER_THREADS\s+3")
         self.assertNotIn("e2e-secret", out)
         (self.house.folder / "bad.toml").write_text("[server]\npublik = 1\n")
         said = self.fails(78, "check-config", "--config", "bad.toml")
