@@ -281,6 +281,7 @@ class Hostile(unittest.TestCase):
         # Sanitizers and busy machines make it slow; nothing here depends on how long it takes.
         self.patience = 7200 if self.EVENTS else 300
         self.begun = time.monotonic()
+        self.consents = 0  # given again
         self.house = NetworkHouse("--orders", str(orders), *self.OPTIONS, settings=self.SETTINGS)
         self.addCleanup(self.house.remove)
 
@@ -294,9 +295,24 @@ class Hostile(unittest.TestCase):
     def released(self):
         return self.state()["counts"]["events_connected"]
 
+    def quiet(self):
+        return self.house.sandbox.is_quiet(hasten=not self.EVENTS)
+
+    def consent_again(self):
+        """A kill in the middle of a refresh loses the token that took the place of the spent one, and the network ends the consent when the
+        spent one comes again: the practitioner is asked to consent again, and does."""
+        _, network = self.house.api("GET", "/v1/network")
+        for consent in network["consents"]:
+            if consent["state"] == "needs_consent":
+                self.assertIn("connect link", consent["advice"])
+                clinic = next(c for c in self.state()["clinics"] if c["id"] == consent["clinic_id"])
+                self.house.consent(consent["practitioner"], clinic["practitioners"][0]["id"])  # or again, at the next look
+                self.consents += 1
+        return not any(consent["state"] == "needs_consent" for consent in network["consents"])
+
     def settle(self, what):
         self.house.settled(self.patience)
-        self.house.documents_settled(self.patience)
+        self.house.wait_for(lambda: self.consent_again() and self.house.api("GET", "/v1/network")[1]["documents"]["pending"] == 0, self.patience)
         self.say(what)
 
     def test_everything_released_is_in_the_right_feeds_once(self):
@@ -312,24 +328,29 @@ class Hostile(unittest.TestCase):
         house.sandbox.control("POST", "/resume")
         for restart in range(self.RESTARTS):
             share = (self.EVENTS or 18) * (restart + 1) // (self.RESTARTS + 1)
-            house.wait_for(lambda: self.released() >= share or self.state()["quiet"], self.patience)
+            house.wait_for(lambda: self.released() >= share or self.quiet(), self.patience)
             house.kill()
             house.start()
             self.say(f"{self.released()} events were released; the server was killed and started again")
-        house.wait_for(lambda: self.state()["quiet"], self.patience)
+        house.sandbox.control("POST", f"/grants/{house.sandbox.control('GET', '/grants')[0]['id']}/withdraw")
+        house.wait_for(lambda: any(c["state"] == "needs_consent" for c in house.api("GET", "/v1/network")[1]["consents"]), self.patience)
+        self.say("a practitioner's consent was withdrawn")
+        house.wait_for(self.quiet, self.patience)
         self.say(f"the network is quiet: {self.released()} events were released")
         self.settle("all that came is applied, and its documents are here")
         house.api("POST", "/v1/reconciliations", {})
         house.kill()
         house.start()
+        self.settle("reconciling, with a kill at its beginning")
         house.reconcile(self.patience)
-        self.settle("reconciled, with a kill at its beginning")
+        self.settle("reconciled")
         self.assertEqual(sum(run["gaps"] for run in house.reconcile(self.patience)), 0, "reconciling again finds nothing")
 
         account = self.account(names)
         if self.EVENTS:
             print("\n" + "".join(f"  {what:<42}{value:>9,}\n" for what, value in account.items()), file=sys.stderr, flush=True)
             self.assertGreaterEqual(account["events released"], self.EVENTS)
+        self.assertGreaterEqual(account["consents withdrawn or lost, given again"], 1)
         for trouble in ("in a wrong feed", "missing", "given twice"):
             self.assertEqual(account[trouble], 0, f"{trouble}: {self.trouble[:5]}")
 
@@ -376,6 +397,7 @@ class Hostile(unittest.TestCase):
             "requests sent": counts["attempts"],
             "forgeries taken": counts["forgeries_taken"],
             "kills of the server": self.RESTARTS + 1,
+            "consents withdrawn or lost, given again": self.consents,
             "events kept, those that were read included": status["totals"]["events"],
             "  further receipts of them": status["totals"]["duplicates"],
             "orders of which reconciliation found more": sum(run["gaps"] for run in runs["items"] if run["kind"] != "backfill"),

@@ -358,7 +358,7 @@ class FullscriptHostile(unittest.TestCase):
         self.addCleanup(house.remove)
         house.start()
         names = house.connect_every_clinic()
-        house.wait_for(lambda: house.sandbox.control("GET", "/state")["quiet"], 240)
+        house.wait_for(house.sandbox.is_quiet, 240)
         house.settled()
         house.documents_settled(240)
         house.reconcile(300)
