@@ -54,13 +54,12 @@ Courier::Courier(CourierOptions options, const SimulatedClock& clock, const runt
 
 Courier::~Courier() {
   for (auto& thread : threads_) thread.request_stop();
-  wake_.notify_all();
 }
 
 void Courier::set_url(std::optional<std::string> url) {
   const std::lock_guard lock(mutex_);
   url_ = std::move(url);
-  wake_.notify_all();
+  wake_workers();
 }
 
 std::optional<std::string> Courier::url() const {
@@ -72,10 +71,16 @@ void Courier::set_switches(const Switches& switches) {
   const std::lock_guard lock(mutex_);
   switches_ = switches;
   if (static_cast<std::int64_t>(gathering_.size()) >= switches_.burst) release_burst();
-  wake_.notify_all();
+  wake_workers();
 }
 
 void Courier::wake() {
+  const std::lock_guard lock(mutex_);
+  wake_workers();
+}
+
+void Courier::wake_workers() {
+  ++wakes_;
   wake_.notify_all();
 }
 
@@ -127,7 +132,7 @@ std::uint64_t Courier::take(Parcel parcel) {
       plan(held, plus(now, kSecond), AttemptKind::kOrdinary);
     }
   }
-  wake_.notify_all();
+  wake_workers();
   return item.shown.number;
 }
 
@@ -163,7 +168,7 @@ bool Courier::send_again(std::string_view event) {
     open_of_clinic_[item.shown.clinic].insert(item.shown.number);
   }
   plan(item, clock_.now(), item.shown.state == DeliveryState::kDone ? AttemptKind::kDuplicate : AttemptKind::kOrdinary);
-  wake_.notify_all();
+  wake_workers();
   return true;
 }
 
@@ -203,7 +208,8 @@ void Courier::work(std::stop_token stop) {
     if (!due) {
       const auto patience =
           due_.empty() || !url_ ? std::chrono::microseconds(std::chrono::seconds(1)) : clock_.until(due_.begin()->at);
-      wake_.wait_for(lock, stop, std::max(patience, std::chrono::microseconds(1000)), [] { return false; });
+      wake_.wait_for(lock, stop, std::max(patience, std::chrono::microseconds(1000)),
+                     [&, seen = wakes_] { return wakes_ != seen; });
       continue;
     }
     Item& item = items_[due->number - 1];
@@ -222,7 +228,7 @@ void Courier::work(std::stop_token stop) {
     note(item, kind, prepared, answer);
     item.under_way = false;
     --under_way_;
-    wake_.notify_all();
+    wake_workers();
   }
 }
 

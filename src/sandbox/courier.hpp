@@ -110,6 +110,7 @@ class Courier {
     AttemptKind kind;
     auto operator<=>(const Due&) const = default;
   };
+  void wake_workers();  // with the lock
   void work(std::stop_token stop);
   std::optional<Due> pick(Timestamp now);  // with the lock
   [[nodiscard]] bool may_go(const Item& item) const;
@@ -129,6 +130,7 @@ class Courier {
 
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;
+  std::uint64_t wakes_ = 0;         // guarded by mutex_: how often whoever waits was told to look again
   std::optional<std::string> url_;  // guarded by mutex_, like all below
   Switches switches_;
   std::deque<Item> items_;  // by number - 1

@@ -34,7 +34,6 @@ Network::Network(NetworkOptions options, std::string base, const runtime::Clock&
 
 Network::~Network() {
   thread_.request_stop();
-  wake_.notify_all();
 }
 
 Network::Inside Network::enter() {
@@ -46,6 +45,10 @@ Network::Inside Network::enter() {
 
 void Network::wake() {
   courier_.wake();
+  {
+    const std::lock_guard lock(mutex_);
+    ++wakes_;
+  }
   wake_.notify_all();
 }
 
@@ -57,7 +60,8 @@ void Network::run(std::stop_token stop) {
     }
     std::unique_lock lock(mutex_);
     const auto patience = due ? time_.until(*due) : std::chrono::microseconds(std::chrono::seconds(1));
-    wake_.wait_for(lock, stop, std::max(patience, std::chrono::microseconds(1000)), [] { return false; });
+    wake_.wait_for(lock, stop, std::max(patience, std::chrono::microseconds(1000)),
+                   [&, seen = wakes_] { return wakes_ != seen; });
   }
 }
 

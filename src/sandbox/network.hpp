@@ -119,7 +119,8 @@ class Network {
   Courier courier_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
-  State state_;  // guarded by mutex_
+  std::uint64_t wakes_ = 0;  // guarded by mutex_
+  State state_;              // guarded by mutex_
   std::jthread thread_;
 };
 

@@ -51,6 +51,17 @@ def clinic_event(event_id, clinic="cli_Epqpo2g", order="ord_qNJ1nl1", test="ordt
     return json.dumps(event).encode()
 
 
+def ask_until(what, patience, account):
+    """Asks until the answer is true, and gives it back; the one place where a test has no sign to wait for but must ask again."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come to be: " + account()[-3000:])
+
+
 class House:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="resultsync-e2e-"))
@@ -136,14 +147,7 @@ class House:
         return self.wait_for(status_when_settled, patience)
 
     def wait_for(self, what, patience=120):
-        """Asks until the answer is true, and gives it back; the one place where a test has no sign to wait for but must ask again."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            found = what()
-            if found:
-                return found
-            time.sleep(0.02)
-        raise AssertionError("it did not come to be: " + self.log_text()[-3000:])
+        return ask_until(what, patience, self.log_text)
 
     def feed(self, practitioner):
         self.settled()

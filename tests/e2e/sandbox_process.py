@@ -3,16 +3,14 @@
 import http.client
 import http.server
 import json
-import os
 import re
 import signal
 import subprocess
 import threading
-import time
 import urllib.parse
 
-BINARY = os.environ["RESULTSYNC_BINARY"]
-ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("RESULTSYNC_")}
+from house import BINARY, ENVIRONMENT, ask_until
+
 MEDIA = "application/vnd.api+json"
 CALLBACK = "http://127.0.0.1:9/callback"  # nobody is there: redirects are read, not followed
 
@@ -115,14 +113,15 @@ class Sandbox:
 
     def run_dry(self, patience=120):
         """Lets simulated time pass until nothing is planned and every delivery has ended."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            state = self.state()
-            if state["quiet"]:
-                return
-            if not state["counts"]["deliveries_due"]:
+
+        def is_quiet():
+            while not (state := self.state())["quiet"]:
+                if state["counts"]["deliveries_due"]:
+                    return False
                 self.control("advance", seconds=4 * 3600)
-        raise AssertionError(f"the sandbox does not come to rest: {self.state()['counts']}")
+            return True
+
+        ask_until(is_quiet, patience, lambda: str(self.state()["counts"]))
 
 
 class Webhook:

@@ -14,7 +14,7 @@ import time
 import unittest
 
 import sandbox_process
-from house import House
+from house import House, ask_until
 from sandbox_process import CALLBACK, Sandbox, Webhook, link_token
 
 
@@ -496,8 +496,8 @@ class Webhooks(unittest.TestCase):
                 network.control("switches", method="PATCH", **switches)
                 begun = len(webhook.received)
                 network.control("orders")
-                while len(webhook.received) < begun + 1 or network.state()["counts"]["deliveries_due"]:
-                    pass  # the first attempt is made at once
+                tried = lambda: len(webhook.received) > begun and not network.state()["counts"]["deliveries_due"]  # noqa: B023, E731
+                ask_until(tried, 60, lambda: "the first attempt is made at once")
                 second = time.time()
                 while time.time() < second + 1.1 and not same:
                     time.sleep(0.1)  # so that another second stands in the signature
