@@ -60,6 +60,7 @@ struct ApiContext {
   RateLimit rate = {};            // of each API key; the root key has none
   std::vector<SourceId> sources;  // the configured networks
   SourceId default_source = {};   // where a request names none; empty: the only one, if there is only one
+  sync::PanicFlags panic_flags = {};
   std::string version;
   std::function<void()> items_issued = {};  // what was connected or matched may have issued items; must not block
   std::function<void()> reviewed = {};      // signatures or acknowledgements came; must not block

@@ -45,7 +45,7 @@ void write_row(JsonWriter& json, const store::ResultRow& row) {
 }
 
 // What a list shows of a result, so that nobody has to open each to see which to open.
-void write_summary(JsonWriter& json, const Body& body, const OrderedTestId& test) {
+void write_summary(JsonWriter& json, const Body& body, const OrderedTestId& test, const results::PanicFlags& panic) {
   json.key("summary");
   if (!body.unavailable.empty()) {
     json.null();
@@ -62,7 +62,7 @@ void write_summary(JsonWriter& json, const Body& body, const OrderedTestId& test
     for (const results::Observation& observation : report.observations) {
       if (!counts(observation)) continue;
       ++observations;
-      const auto level = level_of(observation);
+      const auto level = level_of(observation, panic, file.content.header.sending_facility);
       if (level == FlagMeaning::Level::abnormal) ++abnormal;
       if (level == FlagMeaning::Level::critical) ++critical;
       if (observation.assessment.agreement == results::Assessment::Agreement::not_flagged) ++not_flagged;
@@ -305,7 +305,8 @@ Reply list_results(Service& service, const Call& call) {
     json.begin_object();
     write_row(json, row);
     write_judged(json, said[row.key]);
-    write_summary(json, *bodies.of(records[row.key]), row.test);
+    write_summary(json, *bodies.of(records[row.key]), row.test,
+                  sync::panic_flags_of(service.context.panic_flags, row.source));
     json.end_object();
     call.objects.add("orders", row.order.text());
     ++shown;

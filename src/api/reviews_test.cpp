@@ -611,6 +611,26 @@ TEST_F(Critical, an_alarm_that_is_due_waits_for_no_judgement) {
   EXPECT_EQ(told(hook), "critical.opened 1/0, critical.escalated 1/1");
 }
 
+TEST(CriticalFlags, what_a_laboratory_calls_critical_of_its_own_is_until_it_takes_that_back) {
+  const sync::PanicFlags flags{{SourceId("rupa"), results::PanicFlags::parse({"LAB:PP"}).value()}};
+  House house({.panic_flags = flags});
+  house.connect("anna");
+  const auto state = [&] { return Json(house.get("/v1/critical?state=any").body).at("/items/0/state"); };
+  house.receive({.id = "e1", .created_at = "2024-06-13T00:00:00Z", .result = lab("7.1", "PP", "F", kSodium)});
+  EXPECT_EQ(state(), "\"open\"");
+  EXPECT_EQ(Json(house.get("/v1/results").body).at("/items/0/summary/critical"), "1");
+
+  sync::CriticalWatch watch(*house.views_, house.log_, house.clock_, house.metrics_, {.panic_flags = flags});
+  const std::string sodium_again =
+      lab("", "", "C", "OBX|2|NM|2951-2^Sodium^LN||141|mmol/L|135-145|N|||C\r", "20260102");
+  house.receive({.id = "e2", .created_at = "2024-06-14T00:00:00Z", .result = sodium_again});
+  ASSERT_TRUE(watch.step().has_value());
+  EXPECT_EQ(state(), "\"open\"") << "nothing is said of potassium";
+  house.receive({.id = "e3", .created_at = "2024-06-15T00:00:00Z", .result = lab("4.1", "N", "C", "", "20260103")});
+  ASSERT_TRUE(watch.step().has_value());
+  EXPECT_EQ(state(), "\"no_longer_critical\"");
+}
+
 TEST(ReviewsAtRest, a_note_is_not_readable_in_the_store) {
   const std::string directory =
       std::filesystem::temp_directory_path() / ("reviews-" + encode_hex(runtime::random_bytes(6)));

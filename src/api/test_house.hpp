@@ -102,6 +102,7 @@ struct HouseOptions {
   std::vector<SourceId> sources{SourceId("rupa"), SourceId("other")};
   SourceId default_source{"rupa"};
   std::function<std::vector<ReadinessCheck>()> readiness = {};
+  sync::PanicFlags panic_flags = {};
   bool by_link = false;  // links read as what they led to (sync::ReadableLog), as the server shows them
 };
 
@@ -113,7 +114,7 @@ class House {
         views_(options.directory.empty()
                    ? test::open_views(schema_)
                    : store::open_sqlite_views(options.directory, {.readers = 4, .on_failure = {}}).value()),
-        sync_(log_, *views_, clock_, metrics_, sync_options(options.sources)) {
+        sync_(log_, *views_, clock_, metrics_, sync_options(options)) {
     EXPECT_TRUE(sync_.check().has_value());
     api_ = std::make_unique<Api>(ApiContext{.views = *views_,
                                             .audit_log = *audit_log_,
@@ -129,6 +130,7 @@ class House {
                                             .rate = options.rate,
                                             .sources = options.sources,
                                             .default_source = options.default_source,
+                                            .panic_flags = options.panic_flags,
                                             .version = "0.0.0-test",
                                             .readiness = options.readiness,
                                             .workers = options.workers,
@@ -209,9 +211,10 @@ class House {
 
  private:
   static http::AddressPolicy loopback_too() { return http::AddressPolicy::with_allowed({"127.0.0.0/8"}).value(); }
-  static sync::SyncOptions sync_options(const std::vector<SourceId>& sources) {
+  static sync::SyncOptions sync_options(const HouseOptions& house) {
     sync::SyncOptions options;
-    for (const auto& source : sources) options.result_types[source] = {"order.new_result"};
+    for (const auto& source : house.sources) options.result_types[source] = {"order.new_result"};
+    options.index.panic_flags = house.panic_flags;
     return options;
   }
 };

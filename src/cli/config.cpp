@@ -626,10 +626,25 @@ class Loader {
     }
     source.other_event_types = noted_list(prefix + "other_event_types");
     build_pointers(source, where);
+    build_critical_flags(source.id);
     build_challenge(source);
     read_secrets(source, name, where);
     build_api(source);
     loaded_.config.sources.push_back(std::move(source));
+  }
+
+  // What the laboratories of a source call critical of their own.
+  void build_critical_flags(const SourceId& source) {
+    const std::string key = "sources." + source.text() + ".critical_flags";
+    const auto texts = list(key);
+    note_list(key, texts);
+    auto flags = results::PanicFlags::parse(texts);
+    if (flags) {
+      if (!texts.empty()) loaded_.config.critical.panic_flags[source] = std::move(*flags);
+      return;
+    }
+    problem(take(key).origin, fmt::format("{}: {}", key, flags.error().text()),
+            "write codes of OBX-8, with the laboratory's MSH-4 where it is one's own: [\"PP\", \"ACME:CRIT\"]");
   }
 
   // Where the bodies of a `generic` network have what.

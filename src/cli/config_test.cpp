@@ -153,6 +153,11 @@ TEST_F(Config, a_remote_private_listener_needs_a_word) {
 
 TEST_F(Config, escalations_are_ascending_delays_or_none) {
   using namespace std::chrono_literals;
+  EXPECT_TRUE(load(kSource).config.critical.panic_flags.empty());
+  const auto panic = load(kSource + "critical_flags = [\"PP\", \"ACME:CRIT\"]\n").config.critical.panic_flags;
+  ASSERT_EQ(panic.size(), 1U);
+  EXPECT_TRUE(panic.begin()->second.holds("CRIT", "ACME"));
+  expect_problem(kSource + "critical_flags = [\"N\"]\n", 3, "flag normal values with");
   using Delays = std::vector<sync::CriticalOptions::Delay>;
   EXPECT_EQ(load(kSource).config.critical.escalate_after, (Delays{15min, 1h, 4h}));
   const LoadedConfig loaded = load(kSource + "[critical]\nescalate_after = [\"90s\", \"2h\"]\n");

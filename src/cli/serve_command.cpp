@@ -231,6 +231,7 @@ class House {
     auto master = runtime::MasterKey::load_or_create(master_key_path(config_.data_dir));
     if (!master) return forward_error(std::move(master));
     sync::ResultIndex index = sync::result_index(*master);
+    index.panic_flags = config_.critical.panic_flags;
     documents_vault_.emplace(*master, "documents");
     tokens_vault_.emplace(*master, "tokens");
 
@@ -349,6 +350,7 @@ class House {
                             .rate = {config_.limits.key_requests_per_second, config_.limits.key_burst},
                             .sources = {},
                             .version = std::string(kVersion)};
+    context.panic_flags = config_.critical.panic_flags;
     context.received = log_.get();
     context.network = network_.get();
     for (const vendors::Source& source : config_.sources) context.sources.push_back(source.id);

@@ -56,6 +56,10 @@ constexpr SettingKind kKinds[] = {
      "event types that carry results, `*` for all; others are kept, and synced to nobody. Default of `generic`: `*`"},
     {"sources.*.other_event_types", Form::kList, "",
      "event types that are known to carry no results: kept, and nothing is to be done"},
+    {"sources.*.critical_flags", Form::kList, "",
+     "abnormal flags (OBX-8) that laboratories use for critical values, beside LL, HH and AA: `PP` of every "
+     "laboratory, "
+     "`ACME:PP` of the one whose messages name ACME as sending facility (MSH-4)"},
     {"sources.*.challenge", Form::kText, "",
      "where the challenge token stands that every answer to a webhook repeats, as Fullscript asks for: `file:PATH` or "
      "`credential:NAME`"},

@@ -64,6 +64,13 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
+// What stands between the delimiters of a message (HL7 v2.5.1 §2.7), and no white space.
+bool may_be_code(std::string_view text) {
+  constexpr std::size_t kCodeBytesMax = 20;
+  return !text.empty() && text.size() <= kCodeBytesMax &&
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '|' && c != '^' && c != '&'; });
+}
+
 using Place = Assessment::Place;
 using Agreement = Assessment::Agreement;
 
@@ -168,6 +175,29 @@ Few<Flag> read_flags(const hl7::Field& obx_8) {
                      &meaning});
   }
   return flags;
+}
+
+Result<PanicFlags> PanicFlags::parse(const std::vector<std::string>& texts) {
+  PanicFlags panic;
+  if (texts.size() > kFlagsMax) return fail("bad_flag", "there are too many flags", "at most 100");
+  for (const std::string& text : texts) {
+    const std::size_t colon = text.rfind(':');
+    const std::string_view code = std::string_view(text).substr(colon == std::string::npos ? 0 : colon + 1);
+    const std::string_view lab =
+        colon == std::string::npos ? std::string_view() : trim(std::string_view(text).substr(0, colon));
+    if (!may_be_code(code) || (colon != std::string::npos && lab.empty()))
+      return fail("bad_flag", "'" + text + "' is neither a code of OBX-8 nor LAB:CODE");
+    if (find_flag(code).level == Level::normal)
+      return fail("bad_flag", "'" + text + "' is what laboratories flag normal values with");
+    panic.flags_.push_back({std::string(lab), std::string(code)});
+  }
+  return panic;
+}
+
+bool PanicFlags::holds(std::string_view code, std::string_view lab) const {
+  return std::ranges::any_of(flags_, [&](const One& one) {
+    return equal_fold(one.code, trim(code)) && (one.lab.empty() || equal_fold(one.lab, trim(lab)));
+  });
 }
 
 Assessment assess(const Few<Value>& values, const Unit& unit, const ReferenceRanges& ranges, const Subject& subject,

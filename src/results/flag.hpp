@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/result.hpp"
 #include "results/few.hpp"
 #include "results/range.hpp"
 #include "results/unit.hpp"
@@ -32,6 +34,27 @@ struct Flag {
 
 const FlagMeaning& find_flag(std::string_view code);  // any case; the row "" if unknown
 Few<Flag> read_flags(const hl7::Field& obx_8);
+
+// The codes that laboratories use in OBX-8 for what they would telephone about, beside LL, HH and AA of table 0078:
+// data, given by whoever knows the laboratories.
+class PanicFlags {
+ public:
+  static constexpr std::size_t kFlagsMax = 100;
+
+  // "PP": of every laboratory; "ACME:PP": of the one whose messages name ACME as their sending facility (MSH-4). Case
+  // does not matter. Errors: `bad_flag`: no code, one that no OBX-8 can hold, too many, or one of table 0078 that says
+  // that nothing is wrong.
+  static Result<PanicFlags> parse(const std::vector<std::string>& texts);
+
+  [[nodiscard]] bool holds(std::string_view code, std::string_view lab) const;
+
+ private:
+  struct One {
+    std::string lab;  // empty: every one
+    std::string code;
+  };
+  std::vector<One> flags_;
+};
 
 // Computed by us, never mixed with what was sent.
 struct Assessment {

@@ -64,5 +64,25 @@ TEST(Flag, it_says_why_it_cannot_say) {
   EXPECT_EQ(assessed("5", "M: 1-5; 1-17 years: 3-9", "").reason, "several_ranges");
 }
 
+TEST(PanicFlags, are_those_of_every_laboratory_or_of_one) {
+  const auto panic = PanicFlags::parse({"PP", "Acme Lab:CRIT", "H"});
+  ASSERT_TRUE(panic.has_value());
+  EXPECT_TRUE(panic->holds("pp", ""));
+  EXPECT_TRUE(panic->holds(" PP", "ACME LAB"));
+  EXPECT_TRUE(panic->holds("crit", "acme lab "));
+  EXPECT_TRUE(panic->holds("H", "anybody")) << "whoever says so means it";
+  for (const auto& [code, lab] : {std::pair{"CRIT", ""}, {"CRIT", "Other"}, {"P", "Acme Lab"}, {"", "Acme Lab"}})
+    EXPECT_FALSE(panic->holds(code, lab)) << code << " of " << lab;
+  EXPECT_FALSE(PanicFlags().holds("HH", "")) << "table 0078 speaks for itself";
+}
+
+TEST(PanicFlags, what_no_flag_can_be_is_refused) {
+  for (const char* wrong : {"", "N", "n", "ACME:N", "ACME:", ":PP", "P P", "P|P", "P^P", "123456789012345678901"})
+    EXPECT_FALSE(PanicFlags::parse({wrong}).has_value()) << wrong;
+  EXPECT_TRUE(PanicFlags::parse({"12345678901234567890"}).has_value());
+  EXPECT_TRUE(PanicFlags::parse(std::vector<std::string>(PanicFlags::kFlagsMax, "PP")).has_value());
+  EXPECT_FALSE(PanicFlags::parse(std::vector<std::string>(PanicFlags::kFlagsMax + 1, "PP")).has_value());
+}
+
 }  // namespace
 }  // namespace resultsync::results

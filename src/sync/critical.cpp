@@ -52,7 +52,8 @@ CriticalRow opened(const CriticalNews& news) {
 }  // namespace
 
 void note_critical(store::ViewsTransaction& transaction, const CriticalNews& news) {
-  const bool critical = results::has_critical(news.file.content);
+  const bool critical =
+      results::has_critical(news.file.content, panic_flags_of(news.panic_flags, news.order.row.source));
   if (!critical && news.test.points.size() < 2) return;  // nothing was there that it could take back
   auto& reviews = transaction.reviews();
   auto last = transaction.read().reviews().last_critical(news.order.row.key, news.test.id);
@@ -157,6 +158,7 @@ std::optional<CriticalWatch::Judgement> CriticalWatch::judge(store::ViewsSnapsho
   const orders::TestPoint& latest = test->points.back();
   auto records = orders::contents_before(*test, latest.record, kNewest);
   records.push_back(latest.record);
+  std::string lab;
   for (const Sequence record : records) {
     const auto stored = log_.at(record);
     if (!stored) {
@@ -164,10 +166,13 @@ std::optional<CriticalWatch::Judgement> CriticalWatch::judge(store::ViewsSnapsho
       known.take_unreadable();
       continue;
     }
-    known.take(results::read_result_file(orders::attribute_of(stored->record.body, row.test, kMember)));
+    auto file = results::read_result_file(orders::attribute_of(stored->record.body, row.test, kMember));
+    if (!file.content.header.sending_facility.empty()) lab = file.content.header.sending_facility;
+    known.take(std::move(file));
   }
   const results::Interpretation* content = known.content();
-  return Judgement{test->points.size(), content == nullptr || results::has_critical(*content)};
+  const auto& panic = panic_flags_of(options_.panic_flags, row.source);
+  return Judgement{test->points.size(), content == nullptr || results::has_critical(*content, panic, lab)};
 }
 
 bool CriticalWatch::mind(store::ViewsTransaction& transaction, CriticalRow row,

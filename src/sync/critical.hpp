@@ -24,6 +24,7 @@
 #include "runtime/metrics.hpp"
 #include "store/event_log.hpp"
 #include "store/reviews.hpp"
+#include "sync/panic_flags.hpp"
 
 namespace resultsync::sync {
 
@@ -37,6 +38,7 @@ struct CriticalNews {
   bool current_changed = false;
   bool shows_current = false;       // the event shows what is current
   const results::ResultFile& file;  // that the event shows, if new_content or what is current changed to it
+  const PanicFlags& panic_flags;
 };
 // Opens what is critical now, ends what was withdrawn or has a critical successor, and has the watch look again at what
 // may have been taken back.
@@ -48,6 +50,7 @@ struct CriticalOptions {
   std::vector<Delay> escalate_after{std::chrono::minutes(15), std::chrono::hours(1), std::chrono::hours(4)};
   // What the network told longer ago is old news (a back-fill, a reconciliation): it is listed, and nobody is alarmed.
   Delay escalate_younger_than = std::chrono::hours(24 * 7);
+  PanicFlags panic_flags = {};
   // At least so often, for what nobody tells of: another instance's doings, a clock that was set.
   std::chrono::milliseconds look_every{5'000};
 };

@@ -96,7 +96,8 @@ void index_test(store::ViewsTransaction& transaction, const IndexInput& input, c
                                 .new_content = news.new_content,
                                 .current_changed = news.current_changed,
                                 .shows_current = shows_current,
-                                .file = file});
+                                .file = file,
+                                .panic_flags = index.panic_flags});
   }
   if (!news.new_content) return;
   const store::TestName test{change.order, change.test};

@@ -12,6 +12,7 @@
 #include "results/result_file.hpp"
 #include "store/views.hpp"
 #include "sync/index_key.hpp"
+#include "sync/panic_flags.hpp"
 
 namespace resultsync::sync {
 
@@ -30,6 +31,7 @@ using DocumentBytes = std::function<std::optional<std::string>(store::ViewsSnaps
 struct ResultIndex {
   IndexKey key{Secret<runtime::Key256>{}};
   DocumentBytes document_bytes = {};  // empty: what is behind links is not indexed
+  PanicFlags panic_flags = {};
   void add(store::ViewsTransaction& transaction, const IndexInput& input) const;
 };
 
