@@ -152,6 +152,27 @@ class Commands(unittest.TestCase):
         self.fails(2, "listen")
         self.fails(3, "listen", "--practitioner", "nobody")
 
+    def test_whoever_listens_goes_on_when_the_server_is_back(self):
+        for arguments, name in ((["--practitioner", "anna", "--from", "start"], lambda item: item["cursor"]), (["--events", "--from", "start"], lambda item: item["id"])):
+            with subprocess.Popen(
+                [BINARY, "listen", *arguments, "-o", "ndjson"], cwd=self.house.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+            ) as listener:
+                seen = [json.loads(listener.stdout.readline())]
+                self.house.kill()
+                self.assertIn(b"is away", listener.stderr.readline())
+                self.house.start()
+                self.assertIn(b"is back", listener.stderr.readline())
+                event = f"evt_after_{len(arguments)}"
+                self.house.post(clinic_event(event, order=f"ord_{event}", test=f"t_{event}", result="MSH|1"))
+                while event not in (seen[-1].get("event_id"), seen[-1].get("id")):
+                    seen.append(json.loads(listener.stdout.readline()))
+                self.assertEqual(len(seen), len({name(item) for item in seen}), "each once")
+                listener.send_signal(signal.SIGINT)
+                self.assertEqual(listener.wait(timeout=5), 0)
+        self.house.kill()
+        self.fails(6, "listen", "--practitioner", "anna")
+        self.house.start()
+
     def test_trigger_the_sample_and_a_stream(self):
         self.assertIn("1 × 200", self.ok("trigger"))
         report = json.loads(
