@@ -567,7 +567,7 @@ class AwayLog final : public store::EventLog {
     return log_.read(after, limits);
   }
   [[nodiscard]] Result<store::StoredRecord> at(Sequence) const override {
-    return fail(std::string(store::kUnavailable), "the database is away");
+    return fail(store::kUnavailable, "the database is away");
   }
   [[nodiscard]] Sequence end() const override { return log_.end(); }
   [[nodiscard]] std::string id() const override { return log_.id(); }
