@@ -45,7 +45,8 @@ class Node:
         etcd = f"127.0.0.1:{self.etcd_wire.port}" if self.etcd_wire else f"{namespaces.MIDDLE}:{self.group.etcd_port}"
         network = namespaces.EVERYTHING if self.place else "127.0.0.1/32"
         access = ["local all all trust", *(f"host {what} all {who} trust" for what in ("all", "replication") for who in {network, "127.0.0.1/32"})]
-        parameters = {"unix_socket_directories": str(self.folder), "shared_buffers": "64MB", "max_connections": 100, "wal_keep_size": "256MB"}
+        # Whoever was stopped finds what was written meanwhile: its slot goes when its key in etcd does.
+        parameters = {"unix_socket_directories": str(self.folder), "shared_buffers": "64MB", "max_connections": 100, "wal_keep_size": "4GB"}
         config = {
             "scope": "rs", "name": self.name,
             "restapi": {"listen": f"{self.host}:{self.rest_port}", "connect_address": f"{self.host}:{self.rest_port}"},
