@@ -89,7 +89,7 @@ class Trial:
             return self.look(senders.ledger)
         except RuntimeError as error:
             return [str(error), *(f"i{i}: {one.log_tail()[-400:]}" for i, one in enumerate(self.instances)),
-                    *(f"{node.name}: {(node.folder / 'patroni.log').read_text()[-400:]}" for node in self.group.nodes)]
+                    *(f"{node.name}: {node.last_words()}" for node in self.group.nodes)]
         finally:
             if senders:
                 senders.end()
@@ -105,7 +105,8 @@ class Trial:
         broken += self.instances[0].verify()
         seconds = sorted(outage for _, outage in self.outages)
         print(f"  {len(seconds)} fail-overs, {len(ledger.acknowledged)} events acknowledged, {sum(len(e.acks) > 1 for e in ledger.acknowledged)} "
-              f"of them more than once, answers {ledger.statuses}; outage median {seconds[len(seconds) // 2]:.1f} s, longest {seconds[-1]:.1f} s")
+              f"of them more than once, answers {ledger.statuses}; outage median {seconds[len(seconds) // 2]:.1f} s, longest {seconds[-1]:.1f} s; "
+              f"standbys made anew {self.group.made_anew}")
         return broken
 
     def kill(self) -> None:
