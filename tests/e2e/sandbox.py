@@ -3,10 +3,9 @@
 import http.client
 import json
 import subprocess
-import time
 import urllib.parse
 
-from house import BINARY, ENVIRONMENT, House
+from house import BINARY, ENVIRONMENT, House, ask_until
 
 
 class Sandbox:
@@ -46,13 +45,11 @@ class Sandbox:
         return state["quiet"]
 
     def quiet(self, patience=120):
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        def state_when_quiet():
             state = self.control("GET", "/state")
-            if state["counts"]["deliveries_waiting"] == 0:
-                return state
-            time.sleep(0.1)
-        raise AssertionError(f"the sandbox still delivers: {state['counts']}")
+            return state if state["counts"]["deliveries_waiting"] == 0 else None
+
+        return ask_until(state_when_quiet, patience, lambda: f"the sandbox still delivers: {self.control('GET', '/state')['counts']}")
 
 
 def request(method, url, body=None, headers=None):
