@@ -36,13 +36,7 @@ Checked<store::OrderRow> order_of_patient(Service& service, const Call& call) {
   for (const store::OrderRow& row : rows) {
     if (std::ranges::find(sources, row.source) == sources.end()) sources.push_back(row.source);
   }
-  if (sources.size() > 1) {
-    return std::unexpected(Problem{.status = 409,
-                                   .code = "ambiguous_id",
-                                   .title = "More than one source has a patient with this id. Say which one with "
-                                            "`source`.",
-                                   .sources = std::move(sources)});
-  }
+  if (sources.size() > 1) return std::unexpected(ambiguous_patient(std::move(sources)));
   return std::move(rows.front());
 }
 

@@ -64,6 +64,13 @@ Problem not_found(std::string_view code, std::string title) {
   return {.status = 404, .code = code, .title = std::move(title)};
 }
 
+Problem ambiguous_patient(std::vector<SourceId> sources) {
+  return {.status = 409,
+          .code = "ambiguous_id",
+          .title = "More than one source has a patient with this id. Say which one with `source`.",
+          .sources = std::move(sources)};
+}
+
 Problem overloaded() {
   return {.status = 503,
           .code = "overloaded",

@@ -46,6 +46,7 @@ Problem bad_parameter(std::string name, std::string reason);
 Problem invalid_members(std::vector<MemberError> errors);
 Problem bad_cursor();
 Problem not_found(std::string_view code, std::string title);
+Problem ambiguous_patient(std::vector<SourceId> sources);  // each has a patient with that id
 Problem overloaded();
 Problem store_failed(const Error& error);  // says the code only: what the layer below said goes to the log
 

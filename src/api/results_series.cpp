@@ -271,13 +271,7 @@ Checked<PatientTests> load_tests(Service& service, const Call& call) {
     return std::unexpected(
         not_found("unknown_patient", "There are no results of a patient with this id, or they may not be seen."));
   }
-  if (sources.size() > 1) {
-    return std::unexpected(Problem{.status = 409,
-                                   .code = "ambiguous_id",
-                                   .title = "More than one source has a patient with this id. Say which one with "
-                                            "`source`.",
-                                   .sources = std::move(sources)});
-  }
+  if (sources.size() > 1) return std::unexpected(ambiguous_patient(std::move(sources)));
   return found;
 }
 
