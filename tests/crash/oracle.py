@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import collections
 import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
+import listing
+from account import Account, said
+from listing import Listing, Page
 from senders import PRACTITIONERS, Event, Ledger
-from service import Service
+from service import Door, Service
 
 RECEIPTS_CHECKED = 100
 RECENT_CHECKED = 20
+EVENTS_READ_HERE = 10_000       # of more, listings are read by processes of their own
+ITEMS_READ_WHOLE = 30_000       # of a longer feed every item is read in short, and so many whole, in pages from all over it
+TALK_SECONDS = 10
 
 
 def recent_are_there(service: Service, ledger: Ledger) -> list[str]:
@@ -19,60 +27,63 @@ def recent_are_there(service: Service, ledger: Ledger) -> list[str]:
             if service.get_private(f"/v1/events/{event.id}", headers=service.bearer())[0] != 200]
 
 
-def everything_holds(service: Service, ledger: Ledger) -> list[str]:
-    """Every broken promise, in words; nothing if all hold."""
-    service.wait_synced()
-    stored = [item["id"] for item in service.items("/v1/events")]
-    broken = list(events_hold(stored, ledger))
-    for practitioner, clinic in PRACTITIONERS.items():
-        broken += feed_holds(service, practitioner, clinic, set(stored), ledger)
-    broken += receipts_hold(service, ledger)
-    return broken
+def everything_holds(services: Service | Sequence[Service], ledger: Ledger, practitioners: Mapping[str, str] = PRACTITIONERS) -> list[str]:
+    """Every broken promise, in words; nothing if all hold. Of several instances each shows a part: pages are asked of them in turns."""
+    services = services if isinstance(services, Sequence) else [services]
+    for service in services:
+        service.wait_synced()
+    broken = [*said(sorted(ledger.forged_acknowledged), "acknowledged with a wrong signature (I4)"), *said(sorted(ledger.hung), "sent and left hanging (I6)")]
+    with Account(ledger) as account:
+        for page in pages([service.door for service in services], ledger, practitioners):
+            account.take(page)
+        broken += account.broken(practitioners)
+    return broken + [line for service in services for line in receipts_hold(service, ledger)]
 
 
-def events_hold(stored: list[str], ledger: Ledger):
-    acknowledged = {event.id for event in ledger.acknowledged}
-    yield from said(acknowledged - set(stored), "acknowledged and missing from /v1/events (I1)")
-    yield from said(twice(stored), "twice in /v1/events (I2)")
-    yield from said(set(stored) & ledger.forged_ids, "stored with a wrong signature (I4)")
-    yield from said(ledger.forged_acknowledged, "acknowledged with a wrong signature (I4)")
-    yield from said(ledger.hung, "sent and left hanging (I6)")
-    yield from said(set(stored) - set(ledger.events) - ledger.forged_ids, "in /v1/events and never sent")
+def pages(doors: Sequence[Door], ledger: Ledger, practitioners: Mapping[str, str]) -> Iterator[Page]:
+    """All events, and the feeds: each item that is stored for the clinic, once, and nothing else, at positions without gaps."""
+    if len(ledger.events) <= EVENTS_READ_HERE:
+        for each in [listing.events(), *map(listing.feed_of, practitioners)]:
+            yield from listing.read(each, doors)
+        return
+    whole = len(ledger.events) <= ITEMS_READ_WHOLE
+    ends: dict[str, list[str]] = {practitioner: [] for practitioner in practitioners}
+    for page in with_talk([listing.events(), *map(listing.feed_of if whole else listing.feed_in_short, practitioners)], doors):
+        if page.end:
+            ends[page.listing.practitioner].append(page.end)
+        yield page
+    if not whole:
+        yield from with_talk([listing.feed_of(practitioner, spread(places)) for practitioner, places in ends.items()], doors)
 
 
-def feed_holds(service: Service, practitioner: str, clinic: str, stored: set[str], ledger: Ledger) -> list[str]:
-    """Everything stored for the clinic stands in the feed, once; nothing else does; positions have no gaps."""
-    items = list(service.items(f"/v1/feed?practitioner={practitioner}"))
-    in_feed = {item["event_id"] for item in items if item["type"] == "result"}
-    expected = {id for id in stored if id in ledger.events and ledger.events[id].clinic == clinic}
-    broken = list(said(expected - in_feed, f"stored and missing from the feed of {practitioner} (I1, D5)"))
-    broken += said(in_feed - expected, f"in the feed of {practitioner} and not of their clinic (S5)")
-    broken += said(twice([what_it_tells(item) for item in items]), f"twice in the feed of {practitioner} (D5)")
-    positions = [position(item) for item in items]
-    if positions != list(range(1, len(items) + 1)):
-        broken.append(f"the positions of {practitioner} are not 1 to {len(items)}, one after the other: the last is {positions[-1]} (D5)")
-    return broken
+def spread(places: list[str]) -> tuple[str, ...]:
+    """So many that ITEMS_READ_WHOLE are read, the first and the last page among them."""
+    pages_whole = max(1, ITEMS_READ_WHOLE // listing.WHOLE_ITEMS)
+    places = ["", *places[:-1]]
+    step = -(-len(places) // pages_whole)
+    return tuple(dict.fromkeys([*places[::step], places[-1]]))
 
 
-def what_it_tells(item: dict) -> str:
-    """Each order and each test of an event is told once."""
-    return f"{item['event_id']}/{item['type']}/{item.get('ordered_test_id', '')}"
-
-
-def position(item: dict) -> int:
-    """Cursors are opaque to applications; their last part is the position (src/api/cursor.hpp), and a test may look."""
-    return int(item["cursor"].rpartition(".")[2])
+def with_talk(listings: list[Listing], doors: Sequence[Door]) -> Iterator[Page]:
+    begun = told = time.monotonic()
+    items = 0
+    for page in listing.read_side_by_side(listings, doors):
+        items += len(page.items)
+        if time.monotonic() - told > TALK_SECONDS:
+            told = time.monotonic()
+            print(f"  oracle: {items:,} items read, {items / (told - begun):,.0f}/s", file=sys.stderr, flush=True)
+        yield page
 
 
 def receipts_hold(service: Service, ledger: Ledger) -> list[str]:
     """Each further 2xx for an event is a receipt of it, as durable as the first (I5)."""
     broken = []
-    for event in [event for event in ledger.acknowledged if len(event.acks) > 1][-RECEIPTS_CHECKED:]:
+    for event in [event for event in ledger.acknowledged if event.acks > 1][-RECEIPTS_CHECKED:]:
         shown = service.api(f"/v1/events/{event.id}")
         receipts = len(shown.get("receipts", [])) - 1  # besides the first
-        most = len(event.acks) + event.unanswered + event.refused
-        if not len(event.acks) - 1 <= receipts <= most:
-            broken.append(f"{event.id} was acknowledged {len(event.acks)} times and shows {receipts} receipts (I5)")
+        most = event.acks + event.unanswered + event.refused
+        if not event.acks - 1 <= receipts <= most:
+            broken.append(f"{event.id} was acknowledged {event.acks} times and shows {receipts} receipts (I5)")
     return broken
 
 
@@ -86,7 +97,7 @@ def rebuild_is_clean(service: Service) -> list[str]:
 def reads_are_on_record(service: Service, answered: list[str]) -> list[str]:
     """Whoever was shown something stands in the audit log (P5)."""
     recorded = {row["request_id"] for row in service.items("/v1/audit?order=oldest") if row["outcome"] == "200"}
-    return list(said(set(answered) - recorded, "read and not in the audit log (P5)"))
+    return list(said(sorted(set(answered) - recorded), "read and not in the audit log (P5)"))
 
 
 def audit_is_sound(service: Service) -> list[str]:
@@ -97,14 +108,4 @@ def audit_is_sound(service: Service) -> list[str]:
 
 
 def acknowledged_after(ledger: Ledger, moment: float) -> list[Event]:
-    return [event for event in ledger.acknowledged if any(ack > moment for ack in event.acks)]
-
-
-def twice(values: list[str]) -> list[str]:
-    return [value for value, count in collections.Counter(values).items() if count > 1]
-
-
-def said(ids, what: str):
-    ids = sorted(ids)
-    if ids:
-        yield f"{len(ids)} {what}: {', '.join(ids[:3])}"[:600]
+    return [event for event in ledger.acknowledged if event.last_ack > moment]

@@ -27,14 +27,24 @@ SHARE_SENT_AGAIN = 0.5    # of the events that got no answer; the network would 
 ANSWER_PATIENCE_SECONDS = 15
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Event:
+    """What is kept of an event. Its body is not: a run has a million of them, and the number says all of it."""
+
     id: str
     clinic: str
-    body: bytes
-    acks: list[float] = dataclasses.field(default_factory=list)  # when each 2xx arrived (time.time())
+    acks: int = 0           # how many 2xx
+    last_ack: float = 0     # when the last of them arrived (time.time())
     unanswered: int = 0
-    refused: int = 0                                              # 503 and the like
+    refused: int = 0        # 503 and the like
+
+    @property
+    def number(self) -> str:
+        return self.id.removeprefix("evt_")
+
+    @property
+    def body(self) -> bytes:
+        return body_of(self.number, self.clinic)
 
 
 @dataclasses.dataclass
@@ -96,9 +106,9 @@ class Senders:
     def send_one(self, connection: http.client.HTTPConnection) -> None:
         with self.ledger.lock:
             event, forged = self.choose()
+        body = event.body
         try:
-            connection.request("POST", "/webhook", event.body,
-                               {"Content-Type": "application/json", "Rupa-Signature": signature(event.body, forged)})
+            connection.request("POST", "/webhook", body, {"Content-Type": "application/json", "Rupa-Signature": signature(body, forged)})
             answer = connection.getresponse()
             answer.read()
             status = answer.status
@@ -120,11 +130,11 @@ class Senders:
             return ledger.to_send_again.pop(), False
         self.counter += 1
         if chance > 1 - SHARE_FORGED:
-            event = make_event(f"{self.tag}forged{self.counter:08}", CLINIC_OF_TWO)
+            event = Event(f"evt_{self.tag}forged{self.counter:08}", CLINIC_OF_TWO)
             ledger.forged_ids.add(event.id)
             return event, True
         clinic = CLINIC_OF_ONE if self.dice.random() < SHARE_OF_ONE else CLINIC_OF_TWO
-        event = make_event(f"{self.tag}x{self.counter:08}", clinic)
+        event = Event(f"evt_{self.tag}x{self.counter:08}", clinic)
         ledger.events[event.id] = event
         return event, False
 
@@ -140,7 +150,8 @@ class Senders:
             if acknowledged:
                 if not event.acks:
                     ledger.acknowledged.append(event)
-                event.acks.append(time.time())
+                event.acks += 1
+                event.last_ack = time.time()
                 return
             if status == 0:
                 event.unanswered += 1
@@ -158,7 +169,7 @@ def signature(body: bytes, forged: bool) -> str:
     return f"t={now},v1={mac.hex()}"
 
 
-def make_event(number: str, clinic: str) -> Event:
+def body_of(number: str, clinic: str) -> bytes:
     """An event of the network's shape: an order of its own with one test, whose report says its number."""
     reference = lambda kind, id: {"data": {"id": id, "type": kind}}  # noqa: E731
     practitioner = "pra_" + clinic[4:]
@@ -192,4 +203,26 @@ def make_event(number: str, clinic: str) -> Event:
         "id": f"evt_{number}",
         "type": "order.new_result",
     }
-    return Event(event["id"], clinic, json.dumps(event).encode())
+    return json.dumps(event).encode()
+
+
+def event_of_order(order: str) -> str:
+    return order.replace("ord_", "evt_", 1)
+
+
+def told_of_others(event: str, item: dict) -> str:
+    """Which parts of a feed's item speak of another event than this one. An item in short has fewer parts than a whole one."""
+    number = event.removeprefix("evt_")
+    said = [("order_id", item["order_id"], f"ord_{number}")]
+    if item["type"] == "result":
+        said.append(("ordered_test_id", item["ordered_test_id"], f"ordts_{number}"))
+    if "order" in item:
+        said += [("order", id_of(item["order"]), f"ord_{number}"), ("patient_id", item["patient_id"], f"pat_{number}")]
+    if "ordered_test" in item:
+        report = (item["ordered_test"] or {}).get("attributes", {}).get("results_hl7", "")
+        said += [("ordered_test", id_of(item["ordered_test"]), f"ordts_{number}"), ("report", report.rpartition("Accession ")[2].strip(), number)]
+    return " ".join(part for part, told, own in said if told != own)
+
+
+def id_of(resource: dict | None) -> str | None:
+    return resource and resource["id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import pathlib
@@ -15,6 +16,14 @@ from collections.abc import Sequence
 SECRET = "whsec_crash_test_0123456789abcdef"
 READY_PATIENCE_SECONDS = 60
 SYNC_PATIENCE_SECONDS = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class Door:
+    """Where an API is, and the key to it."""
+
+    port: int
+    key: str
 
 
 class Service:
@@ -100,6 +109,10 @@ class Service:
 
     def bearer(self) -> dict[str, str]:
         return {"Authorization": "Bearer " + (self.data_directory / "admin.key").read_text().strip()}
+
+    @property
+    def door(self) -> Door:
+        return Door(self.private_port, (self.data_directory / "admin.key").read_text().strip())
 
     def connect(self, practitioner: str, clinic: str) -> None:
         self.api(f"/v1/practitioners/{practitioner}", "PUT", {"clinic_id": clinic, "source": "rupa"})
