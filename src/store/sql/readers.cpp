@@ -39,44 +39,66 @@ std::int64_t SqlReaderReads::acknowledged_through(PractitionerKey practitioner) 
   return through_of(database_, practitioner);
 }
 
-// From the practitioners, so that each one's feed is entered behind what was acknowledged.
+// One feed after the other, each entered behind what was acknowledged: a single question about all of them has a
+// condition on two columns that a planner may take for few rows, and then it reads and sorts whole feeds for a page.
 std::vector<UnacknowledgedRow> SqlReaderReads::unacknowledged(const UnacknowledgedFilter& filter, FeedPlace after,
                                                               std::size_t limit, Reach reach) {
   std::vector<UnacknowledgedRow> rows;
-  Query query(
-      database_,
-      "SELECT p.practitioner_key, p.app_id, f.position, e.kind, o.source, o.order_id, e.test_id, e.version, "
-      "f.issued_at "
-      "FROM practitioners p LEFT JOIN acknowledged a ON a.practitioner_key = p.practitioner_key "
-      "JOIN feed f ON f.practitioner_key = p.practitioner_key AND f.position > COALESCE(a.through, 0) "
-      "JOIN entries e ON e.entry_key = f.entry_key JOIN orders o ON o.order_key = e.order_key "
-      "JOIN connections c ON c.connection_key = f.connection_key "
-      "WHERE (?1 = 0 OR p.practitioner_key = ?1) AND f.issued_at <= ?2 "
-      "AND (p.practitioner_key > ?3 OR (p.practitioner_key = ?3 AND f.position > ?4)) "
-      "AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
-      "AND NOT EXISTS (SELECT 1 FROM acknowledged_items i WHERE i.practitioner_key = f.practitioner_key AND "
-      "i.position = f.position) "
-      "AND (?6 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?6 AND v.source = o.source AND "
-      "v.clinic_id = o.clinic_id)) "
-      "AND (?6 = 0 OR EXISTS (SELECT 1 FROM visible_practitioners w WHERE w.reach = ?6 AND w.practitioner_key = "
-      "p.practitioner_key)) "
-      "ORDER BY p.practitioner_key, f.position LIMIT ?5",
-      filter.practitioner ? filter.practitioner->value : std::int64_t{0}, filter.issued_until.microseconds,
-      after.practitioner.value, after.position, limit, reach.value);
-  while (query.next()) {
-    UnacknowledgedRow row;
-    row.practitioner_key = PractitionerKey{query.integer(0)};
-    row.practitioner = AppPractitionerId(query.text(1));
-    row.position = query.integer(2);
-    row.is_result = query.text(3) == "result";
-    row.source = SourceId(query.text(4));
-    row.order = OrderId(query.text(5));
-    row.test = OrderedTestId(query.text(6));
-    row.version = query.integer(7);
-    row.issued_at = Timestamp{query.integer(8)};
-    rows.push_back(std::move(row));
+  for (const FeedPlace& place : unacknowledged_feeds(filter, after, reach)) {
+    if (rows.size() >= limit) break;
+    add_unacknowledged(rows, place, filter.issued_until, limit - rows.size(), reach);
   }
   return rows;
+}
+
+// Where each feed with something left is entered.
+std::vector<FeedPlace> SqlReaderReads::unacknowledged_feeds(const UnacknowledgedFilter& filter, FeedPlace after,
+                                                            Reach reach) {
+  std::vector<FeedPlace> feeds;
+  Query query(database_,
+              "SELECT p.practitioner_key, COALESCE(a.through, 0) FROM practitioners p LEFT JOIN acknowledged a ON "
+              "a.practitioner_key = p.practitioner_key WHERE p.practitioner_key >= ?2 AND (?1 = 0 OR "
+              "p.practitioner_key = ?1) AND p.last_position > COALESCE(a.through, 0) "
+              "AND (?3 = 0 OR EXISTS (SELECT 1 FROM visible_practitioners w WHERE w.reach = ?3 AND w.practitioner_key "
+              "= p.practitioner_key)) ORDER BY p.practitioner_key",
+              filter.practitioner ? filter.practitioner->value : std::int64_t{0}, after.practitioner.value,
+              reach.value);
+  while (query.next()) {
+    FeedPlace place{.practitioner = PractitionerKey{query.integer(0)}, .position = query.integer(1)};
+    if (place.practitioner == after.practitioner) place.position = std::max(place.position, after.position);
+    feeds.push_back(place);
+  }
+  return feeds;
+}
+
+void SqlReaderReads::add_unacknowledged(std::vector<UnacknowledgedRow>& rows, FeedPlace after, Timestamp issued_until,
+                                        std::size_t limit, Reach reach) {
+  Query query(database_,
+              "SELECT p.app_id, f.position, e.kind, o.source, o.order_id, e.test_id, e.version, f.issued_at "
+              "FROM feed f JOIN practitioners p ON p.practitioner_key = f.practitioner_key "
+              "JOIN entries e ON e.entry_key = f.entry_key JOIN orders o ON o.order_key = e.order_key "
+              "JOIN connections c ON c.connection_key = f.connection_key "
+              "WHERE f.practitioner_key = ?1 AND f.position > ?2 AND f.issued_at <= ?3 "
+              "AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
+              "AND NOT EXISTS (SELECT 1 FROM acknowledged_items i WHERE i.practitioner_key = f.practitioner_key AND "
+              "i.position = f.position) "
+              "AND (?5 = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = ?5 AND v.source = o.source AND "
+              "v.clinic_id = o.clinic_id)) "
+              "ORDER BY f.position LIMIT ?4",
+              after.practitioner.value, after.position, issued_until.microseconds, limit, reach.value);
+  while (query.next()) {
+    UnacknowledgedRow row;
+    row.practitioner_key = after.practitioner;
+    row.practitioner = AppPractitionerId(query.text(0));
+    row.position = query.integer(1);
+    row.is_result = query.text(2) == "result";
+    row.source = SourceId(query.text(3));
+    row.order = OrderId(query.text(4));
+    row.test = OrderedTestId(query.text(5));
+    row.version = query.integer(6);
+    row.issued_at = Timestamp{query.integer(7)};
+    rows.push_back(std::move(row));
+  }
 }
 
 UnacknowledgedTotals SqlReaderReads::unacknowledged_totals() {

@@ -17,6 +17,10 @@ class SqlReaderReads final : public ReaderReads {
   UnacknowledgedTotals unacknowledged_totals() override;
 
  private:
+  std::vector<FeedPlace> unacknowledged_feeds(const UnacknowledgedFilter& filter, FeedPlace after, Reach reach);
+  void add_unacknowledged(std::vector<UnacknowledgedRow>& rows, FeedPlace after, Timestamp issued_until,
+                          std::size_t limit, Reach reach);
+
   Database& database_;
 };
 
