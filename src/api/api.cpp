@@ -20,6 +20,7 @@
 #include "runtime/log.hpp"
 #include "runtime/random.hpp"
 #include "runtime/threads.hpp"
+#include "store/readers.hpp"
 
 namespace resultsync::api {
 namespace {
@@ -578,11 +579,10 @@ void Api::Core::changed() {
 
 FeedWaiters::Positions Api::Core::positions_of(const std::set<AppPractitionerId>& practitioners) const {
   FeedWaiters::Positions positions;
+  const std::vector<AppPractitionerId> asked(practitioners.begin(), practitioners.end());
   const auto snapshot = context_.views.snapshot();
-  for (const AppPractitionerId& id : practitioners) {
-    const auto row = snapshot->practitioner(id, store::kEverything);
-    if (row && !row->connections.empty()) positions.emplace(id, row->last_position);
-  }
+  for (store::FeedEnd& end : snapshot->readers().feed_ends(asked))
+    positions.emplace(std::move(end.practitioner), end.last_position);
   return positions;
 }
 

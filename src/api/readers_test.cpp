@@ -3,6 +3,7 @@
 
 #include "api/acknowledgements.hpp"
 #include "api/test_house.hpp"
+#include "store/readers.hpp"
 
 namespace resultsync::api {
 namespace {
@@ -154,6 +155,23 @@ TEST_F(Readers, the_gauges_count_for_whom_anything_was_acknowledged) {
   said("POST", "/v1/feed/ack", R"({"practitioner":"anna","through":")" + cursors_[2] + "\"}");
   gauges.look();
   EXPECT_NE(house_.metrics_.exposition().find("resultsync_feed_unacknowledged_items 2"), std::string::npos);
+}
+
+TEST_F(Readers, whoever_waits_asks_for_all_feeds_together) {
+  house_.connect("gone", "cli_3");
+  ASSERT_EQ(said("DELETE", "/v1/practitioners/gone"), "204");
+  std::vector<AppPractitionerId> asked{AppPractitionerId("gone"), AppPractitionerId("unknown")};
+  for (int i = 0; i < 70; ++i) {
+    asked.emplace_back("p_" + std::to_string(i));
+    house_.connect(asked.back().text(), "cli_2");
+  }
+  asked.emplace_back("anna");
+  const auto snapshot = house_.views_->snapshot();
+  const auto ends = snapshot->readers().feed_ends(asked);
+  ASSERT_EQ(ends.size(), 71U) << "those who are connected";
+  for (const auto& end : ends)
+    EXPECT_EQ(end.last_position, end.practitioner.text() == "anna" ? 5 : 0) << end.practitioner.text();
+  EXPECT_TRUE(snapshot->readers().feed_ends({}).empty());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,19 @@ struct UnacknowledgedTotals {
   std::optional<Timestamp> oldest_issued_at;
 };
 
+struct FeedEnd {
+  AppPractitionerId practitioner;
+  std::int64_t last_position = 0;
+};
+
 class ReaderReads {
  public:
   virtual ~ReaderReads() = default;
   virtual std::optional<ConsumerRow> consumer(PractitionerKey practitioner, const std::string& name) = 0;
   virtual std::vector<ConsumerRow> consumers(PractitionerKey practitioner) = 0;  // by name
+
+  // Where the feeds of these practitioners end. Who is not connected is left out.
+  virtual std::vector<FeedEnd> feed_ends(std::span<const AppPractitionerId> practitioners) = 0;
 
   // Everything up to this position was acknowledged; 0 if nothing was.
   virtual std::int64_t acknowledged_through(PractitionerKey practitioner) = 0;

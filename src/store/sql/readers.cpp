@@ -1,6 +1,7 @@
 #include "store/sql/readers.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace resultsync::store::sql {
 namespace {
@@ -33,6 +34,24 @@ std::vector<ConsumerRow> SqlReaderReads::consumers(PractitionerKey practitioner)
               practitioner.value);
   while (query.next()) consumers.push_back(consumer_row(query));
   return consumers;
+}
+
+// As many by one statement as it has parameters; those that are left over ask for nobody.
+std::vector<FeedEnd> SqlReaderReads::feed_ends(std::span<const AppPractitionerId> practitioners) {
+  constexpr std::size_t kAtOnce = 32;
+  std::vector<FeedEnd> ends;
+  for (auto left = practitioners; !left.empty(); left = left.subspan(std::min(kAtOnce, left.size()))) {
+    std::array<std::string, kAtOnce> ids;
+    std::ranges::transform(left.first(std::min(kAtOnce, left.size())), ids.begin(), &AppPractitionerId::text);
+    Query query(database_,
+                "SELECT p.app_id, p.last_position FROM practitioners p WHERE p.app_id IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+                "?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, "
+                "?28, ?29, ?30, ?31, ?32) AND EXISTS (SELECT 1 FROM connections c WHERE c.practitioner_key = "
+                "p.practitioner_key AND c.ended_at IS NULL)",
+                ids);
+    while (query.next()) ends.push_back({AppPractitionerId(query.text(0)), query.integer(1)});
+  }
+  return ends;
 }
 
 std::int64_t SqlReaderReads::acknowledged_through(PractitionerKey practitioner) {

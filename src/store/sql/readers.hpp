@@ -11,6 +11,7 @@ class SqlReaderReads final : public ReaderReads {
   explicit SqlReaderReads(Database& database) : database_(database) {}
   std::optional<ConsumerRow> consumer(PractitionerKey practitioner, const std::string& name) override;
   std::vector<ConsumerRow> consumers(PractitionerKey practitioner) override;
+  std::vector<FeedEnd> feed_ends(std::span<const AppPractitionerId> practitioners) override;
   std::int64_t acknowledged_through(PractitionerKey practitioner) override;
   std::vector<UnacknowledgedRow> unacknowledged(const UnacknowledgedFilter& filter, FeedPlace after, std::size_t limit,
                                                 Reach reach) override;
