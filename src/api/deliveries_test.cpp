@@ -110,6 +110,7 @@ class Deliveries : public ::testing::Test {
     options.request_timeout = 2s;
     options.lease = 10s;
     options.receipts_file = receipts_file;
+    options.answers_wait = options.failures_wait = answers_wait;
     options.breaker = {.failures = 3, .cooldown = 1ms, .cooldown_max = 1ms};
     options.destinations = {.allow_http = true, .policy = http::AddressPolicy::with_allowed({"127.0.0.0/8"}).value()};
     worker =
@@ -175,6 +176,7 @@ class Deliveries : public ::testing::Test {
   WebhookItems items{*house.views_, house.log_};
   std::unique_ptr<delivery::Delivery> worker;
   std::string receipts_file;
+  std::chrono::milliseconds answers_wait{0};
   std::map<std::string, std::string> secrets;
 };
 
@@ -205,6 +207,39 @@ TEST_F(Deliveries, an_item_reaches_every_endpoint_that_wants_it_signed_with_its_
   EXPECT_EQ(house.get(version).status, 200);
   EXPECT_EQ(Json(house.get("/v1/feed?practitioner=anna").body).text("/items/0/result/link"), version);
   EXPECT_EQ(Json(house.get("/v1/feed?practitioner=anna").body).text("/items/0/cursor"), sent.text("/data/cursor"));
+}
+
+TEST_F(Deliveries, an_endpoint_that_names_statuses_is_sent_results_of_those_and_the_others_are_skipped) {
+  const auto report = [](const std::string& status) {
+    return "MSH|^~\\&|L|L|||20260101080000+0000||ORU^R01|1|P|2.5.1\rPID|1||M1\rOBR|1|||GLU^Glucose" +
+           std::string(21, '|') + status + "\rOBX|1|NM|GLU^Glucose||5|mmol/L|||||" + status;
+  };
+  const auto finals = endpoint("/finals", R"(,"statuses":["final"])");
+  endpoint("/corrections", R"(,"statuses":["corrected"])");
+  result("evt_1", report("F"));
+  result("evt_2", report("C"));
+  settle();
+  ASSERT_EQ(receiver.at("/finals").size(), 1U);
+  EXPECT_EQ(receiver.at("/finals")[0].json().at("/data/version"), "1");
+  ASSERT_EQ(receiver.at("/corrections").size(), 1U);
+  EXPECT_EQ(receiver.at("/corrections")[0].json().at("/data/version"), "2");
+  const auto skipped = listed("?state=skipped&endpoint=" + finals);
+  ASSERT_EQ(skipped.size("/items"), 1U) << "it does not vanish (D1)";
+  EXPECT_EQ(skipped.text("/items/0/reason"), "status_not_wanted");
+}
+
+TEST_F(Deliveries, an_endpoint_with_a_key_pair_is_verified_with_its_public_key_alone) {
+  const auto id = endpoint("/pair", R"(,"ed25519":true)");
+  endpoint("/other", R"(,"ed25519":true)");
+  result("evt_1", "A");
+  settle();
+  const auto sent = receiver.at("/pair").at(0);
+  EXPECT_TRUE(sent.headers.only("webhook-signature")->contains("v1,"));
+  EXPECT_TRUE(sent.headers.only("webhook-signature")->contains("v1a,"));
+  secrets["/pair"] = Json(house.get("/v1/endpoints/" + id).body).text("/public_key");
+  EXPECT_TRUE(secrets["/pair"].starts_with("whpk_"));
+  EXPECT_TRUE(verifies("/pair", sent));
+  EXPECT_FALSE(verifies("/pair", receiver.at("/other").at(0)));
 }
 
 TEST_F(Deliveries, a_full_payload_is_the_feed_item_itself) {
@@ -255,6 +290,21 @@ TEST_F(Deliveries, a_correction_waits_for_the_first_attempt_and_not_for_the_retr
   work_until([&] { return receiver.at("/slow").size() == 3; });
   const auto sent = receiver.at("/slow");
   EXPECT_EQ(sent[0].json().at("/data/version") + sent[1].json().at("/data/version"), "12");
+}
+
+TEST_F(Deliveries, an_answer_is_written_when_somebody_waits_for_it_or_has_waited_for_long_enough) {
+  answers_wait = 1h;
+  open();
+  endpoint("/one", R"(,"concurrency":1)");
+  result("evt_1", "A", "ord_1");
+  result("evt_2", "A", "ord_2");
+  work_until([&] { return receiver.at("/one").size() == 2; });  // the second one waited for the first one's answer
+  EXPECT_EQ(listed("?state=delivered").size("/items"), 1U);
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(worker->step_when_woken().has_value());
+  EXPECT_EQ(listed("?state=in_flight").size("/items"), 1U) << "nobody waits for the last one's answer";
+  worker->start([](const Error& error) { FAIL() << error.text(); });
+  worker->stop();
+  EXPECT_EQ(listed("?state=delivered").size("/items"), 2U) << "whoever stops writes what it knows";
 }
 
 TEST_F(Deliveries, a_retry_that_was_overtaken_says_that_it_is_superseded) {
@@ -372,7 +422,7 @@ TEST_F(Deliveries, a_stale_worker_finishes_nothing) {
     const auto again = write.claim(endpoint, now, now, 10);
     ASSERT_EQ(again.size(), 1U);
     EXPECT_GT(again.front().row.fence, late.row.fence);
-    EXPECT_FALSE(write.finish(late, now)) << "its token is old";
+    EXPECT_FALSE(write.finish(late, now).written) << "its token is old";
     EXPECT_FALSE(write.skip(late.row, "late", now));
     ASSERT_TRUE(transaction->commit().has_value());
   }

@@ -224,6 +224,7 @@ Instant Delivery::next_wake() {
   const Instant now = clock_.monotonic();
   Instant wake = house_kept_ + kHousekeeping;
   if (jobs_running_ || sweeping_) wake = std::min(wake, now + kJobPause);
+  for (const Ended& ended : unwritten_) wake = std::min(wake, due_to_be_written(ended));
   if (closing_) return wake;
   for (const auto& [key, lane] : lanes_) {
     if (!lane.next_due) continue;
@@ -238,6 +239,30 @@ Instant Delivery::next_wake() {
 std::vector<Delivery::Ended> Delivery::take_ended() {
   const std::lock_guard lock(mutex_);
   return std::exchange(ended_, {});
+}
+
+void Delivery::collect_ended() {
+  std::ranges::move(take_ended(), std::back_inserter(unwritten_));
+}
+
+bool Delivery::Ended::is_failure() const {
+  return skip_reason.empty() && !(result && is_success(result->status));
+}
+
+Instant Delivery::due_to_be_written(const Ended& ended) const {
+  return ended.ended + (ended.is_failure() ? options_.failures_wait : options_.answers_wait);
+}
+
+// Whether an answer has waited for long enough, or keeps a delivery waiting that could go now.
+bool Delivery::must_write_ended(Instant now) {
+  if (unwritten_.empty()) return false;
+  if (closing_ || in_flight_ >= options_.in_flight_max) return true;
+  const Timestamp schedule_now = schedule_clock_.now();
+  return std::ranges::any_of(unwritten_, [&](const Ended& ended) {
+    if (due_to_be_written(ended) <= now) return true;
+    const Lane& lane = *lane_of(ended.endpoint);
+    return lane.is_full() && lane.next_due && *lane.next_due <= schedule_now;
+  });
 }
 
 void Delivery::push_ended(Ended ended) {
@@ -259,17 +284,24 @@ Result<bool> Delivery::step() {
   if (!recovered_) {
     if (auto recovered = recover(); !recovered) return forward_error(std::move(recovered));
   }
-  auto ended = take_ended();
+  collect_ended();
   const Instant now = clock_.monotonic();
   const bool keep = now - house_kept_ >= kHousekeeping || sweeping_;
   const bool jobs = jobs_running_ && now - jobs_run_ >= kJobPause;
-  if (ended.empty() && !keep && !jobs && ready_lanes().empty()) return false;
+  const bool ends = must_write_ended(now);
+  if (!ends && !keep && !jobs && ready_lanes().empty()) return false;
 
+  std::vector<Ended> ended;
   std::vector<store::DueDelivery> claimed;
   {
     const auto transaction = views_.begin();
     auto& write = transaction->deliveries();
-    std::ranges::move(take_ended(), std::back_inserter(ended));  // while the step waited for the writer
+    if (ends) {
+      collect_ended();  // while the step waited for the writer
+      ended = std::exchange(unwritten_, {});
+    } else if (!keep && !jobs && options_.sole_owner) {
+      write.only_claims();
+    }
     if (keep) load_lanes(write.read());
     write_ended(write, ended);
     if (keep) keep_house(write);
@@ -299,8 +331,7 @@ void Delivery::take_back(std::vector<Ended> ended, const std::vector<store::DueD
     ++in_flight_;
     lane_of(one.endpoint)->started(1);
   }
-  const std::lock_guard lock(mutex_);
-  ended_.insert(ended_.begin(), std::make_move_iterator(ended.begin()), std::make_move_iterator(ended.end()));
+  unwritten_.insert(unwritten_.begin(), std::make_move_iterator(ended.begin()), std::make_move_iterator(ended.end()));
 }
 
 // What the process before left in flight, and what a wall clock that went back would keep waiting.
@@ -330,7 +361,7 @@ void Delivery::take_up_receipts(store::DeliveryWrites& write) {
     finish.attempt.duration_us = receipt.duration_us;
     finish.attempt.outcome = "delivered";
     finish.attempt.status = receipt.status;
-    if (write.finish(finish, clock_.now())) numbers_.delivered.add();
+    if (write.finish(finish, clock_.now()).written) numbers_.delivered.add();
   }
 }
 
@@ -370,8 +401,8 @@ void Delivery::write_ended(store::DeliveryWrites& write, std::vector<Ended>& all
     Lane* lane = lane_of(ended.endpoint);
     --in_flight_;
     lane->ended();
-    lane->look = true;
     if (!ended.skip_reason.empty()) {
+      lane->look = true;
       write.skip(ended.row, ended.skip_reason, clock_.now());
       numbers_.skipped.add();
       continue;
@@ -389,6 +420,7 @@ void Delivery::write_attempt(store::DeliveryWrites& write, Lane& lane, Ended& en
     finish.counts = false;
     finish.state = DeliveryState::kPending;
     write.finish(finish, clock_.now());
+    lane.look = true;
     return;
   }
   if (ended.result) {
@@ -401,7 +433,11 @@ void Delivery::write_attempt(store::DeliveryWrites& write, Lane& lane, Ended& en
   }
   judge(write, lane, ended, finish);
   numbers_.attempt_seconds.observe(static_cast<double>(finish.attempt.duration_us) / 1e6);
-  if (!write.finish(finish, clock_.now())) numbers_.stale.add();
+  const auto finished = write.finish(finish, clock_.now());
+  if (!finished.written) numbers_.stale.add();
+  if (finished.lets_next_go) lane.look = true;
+  if (finish.state == DeliveryState::kPending)
+    lane.next_due = std::min(lane.next_due.value_or(finish.next_at), finish.next_at);
 }
 
 // What an answer means for the delivery and for its endpoint.
@@ -581,21 +617,23 @@ std::vector<Lane*> Delivery::ready_lanes() {
 
 std::vector<store::DueDelivery> Delivery::claim(store::DeliveryWrites& write) {
   std::vector<store::DueDelivery> claimed;
+  std::vector<store::DueDelivery> probes;  // whoever is well does not stand behind them
   const Timestamp now = schedule_clock_.now();
   for (Lane* lane : ready_lanes()) {
     // However much one takes, something is left for the next.
     const std::size_t free = options_.in_flight_max - std::min(in_flight_, options_.in_flight_max);
     const std::size_t share = std::max<std::size_t>(free / 4, 1);
     const std::size_t limit = std::min({lane->room(clock_.monotonic()), share, options_.batch});
-    if (free == 0 || claimed.size() >= options_.batch || limit == 0) break;
+    if (free == 0 || claimed.size() + probes.size() >= options_.batch || limit == 0) break;
     auto mine = write.claim(lane->row(), now, later(now, options_.lease), limit);
     lane->started(mine.size());
     in_flight_ += mine.size();
     lane->next_due = write.read().next_due(lane->row().key, lane->row().sweep.through);
     lane->look = false;
     last_served_ = lane->row().key;
-    std::ranges::move(mine, std::back_inserter(claimed));
+    std::ranges::move(mine, std::back_inserter(lane->row().failing ? probes : claimed));
   }
+  std::ranges::move(probes, std::back_inserter(claimed));
   return claimed;
 }
 

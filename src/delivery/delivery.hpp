@@ -2,9 +2,9 @@
 // and sees to it that each ends as delivered, dead or skipped (D1), under one id (D2), by one worker (D3), and that no
 // endpoint waits for another (D4).
 //
-// One thread plans: a step is one transaction that writes how attempts ended and claims what is due, so that one
-// commit serves many deliveries. The requests run on the event loops of the outbound client. Killed at any instruction,
-// it is resumed: what was in flight is sent again, under the same id (at least once).
+// One thread plans: a step is one transaction that claims what is due, and now and then writes how attempts ended, so
+// that one commit serves many deliveries. The requests run on the event loops of the outbound client. Killed at any
+// instruction, it is resumed: what was in flight is sent again, under the same id (at least once).
 #pragma once
 
 #include <chrono>
@@ -41,6 +41,10 @@ struct DeliveryOptions {
   std::size_t response_bytes_max = 64 * 1024;
   std::size_t in_flight_max = 2'048;  // requests at a time, over all endpoints
   std::size_t batch = 512;            // deliveries that one step claims
+  // How long an answer may wait to be written together with others, while no delivery waits for that. Each commit keeps
+  // everybody else who writes from the views.
+  std::chrono::milliseconds answers_wait{25};
+  std::chrono::milliseconds failures_wait{250};
   // Whether nobody else can work on these views (the embedded store: its directory is locked). What was in flight when
   // the process before ended is then sent again at once, and else when its lease runs out.
   bool sole_owner = true;
@@ -89,6 +93,8 @@ class Delivery {
     std::string body;
     Result<http::ClientResponse> result;
     std::string skip_reason;  // not empty: nothing was sent
+
+    [[nodiscard]] bool is_failure() const;
   };
   struct Numbers {  // metrics
     explicit Numbers(runtime::Metrics& metrics);
@@ -107,6 +113,9 @@ class Delivery {
   void mind_wakes();
   void take_back(std::vector<Ended> ended, const std::vector<store::DueDelivery>& claimed);
   std::vector<Ended> take_ended();
+  void collect_ended();
+  [[nodiscard]] Instant due_to_be_written(const Ended& ended) const;
+  [[nodiscard]] bool must_write_ended(Instant now);
   void push_ended(Ended ended);
 
   // Parts of a step, in its transaction.
@@ -143,6 +152,7 @@ class Delivery {
   // Of the delivery thread.
   std::map<store::EndpointKey, Lane> lanes_;
   std::size_t in_flight_ = 0;
+  std::vector<Ended> unwritten_;    // no more than in_flight_max: each keeps its place until it is written
   store::EndpointKey last_served_;  // lanes take turns
   bool closing_ = false;
   bool recovered_ = false;

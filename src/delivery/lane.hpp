@@ -34,6 +34,8 @@ class Lane {
 
   // How many requests may start now.
   [[nodiscard]] std::size_t room(Instant now);
+  // Whether what is in flight, and nothing else, keeps a well endpoint from being sent more.
+  [[nodiscard]] bool is_full() const { return !is_open() && in_flight_ >= static_cast<std::size_t>(row_.concurrency); }
   // When there will be room again, if time alone makes it.
   [[nodiscard]] std::optional<Instant> opens_at() const;
 

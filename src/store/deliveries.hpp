@@ -133,6 +133,11 @@ struct AttemptRow {
   std::string response;     // sealed; may be empty
 };
 
+// What became of a Finish.
+struct Finished {
+  bool written = false;       // no: the lease was lost meanwhile, and nothing was written (D3)
+  bool lets_next_go = false;  // the next one of the order's line may go now
+};
 // How an attempt ended, or why there will be none.
 struct Finish {
   DeliveryRow row;  // as it was claimed, with the fencing token of the claim
@@ -221,11 +226,15 @@ class DeliveryWrites {
   virtual void announce(OrderKey order, const std::vector<ConnectionRow>& connections, const std::string& type,
                         const std::string& note, Timestamp now) = 0;
 
+  // This transaction only claims, and whoever alone works on these views asks for it: a machine that fails may forget
+  // it once it is committed, for then nobody is left who holds a claim, and what was claimed is sent again (at least
+  // once). To be said before anything else.
+  virtual void only_claims() = 0;
   // Claims up to `limit` deliveries of the endpoint that are due, each with a lease and a new fencing token (D3).
   virtual std::vector<DueDelivery> claim(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                          std::size_t limit) = 0;
-  // Writes how an attempt ended. False: the lease was lost meanwhile, and nothing was written (D3).
-  virtual bool finish(const Finish& finish, Timestamp now) = 0;
+  // Writes how an attempt ended.
+  virtual Finished finish(const Finish& finish, Timestamp now) = 0;
   // What was claimed is not to be sent after all. False: the lease was lost.
   virtual bool skip(const DeliveryRow& row, const std::string& reason, Timestamp now) = 0;
   // What was in flight under leases that end before `expired_before` is pending again, with its attempt marked

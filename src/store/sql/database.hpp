@@ -49,6 +49,10 @@ class Database {
   virtual void execute(const std::string& sql) = 0;
   // `sql` is a string literal: its address is its name in the cache. Null after an error, which is remembered.
   virtual Statement* prepared(const char* sql) = 0;
+  // The transaction that has just begun, and has asked and written nothing yet, is committed without waiting for the
+  // disk, where an engine can do that: a process that dies loses nothing of it, a machine that fails may lose it, and
+  // never what was committed before it.
+  virtual void need_not_wait_for_the_disk() {}
   // Whether every question is a round trip to somebody else, so that asking together pays.
   [[nodiscard]] virtual bool is_remote() const { return false; }
 

@@ -416,12 +416,12 @@ bool SqlDeliveryWrites::may_know(const EndpointRow& endpoint, std::string_view t
   });
 }
 
-// Behind what has yet to end its first attempt of the order, if the endpoint wants that. The database looks for itself:
-// nobody waits to be told.
+// Behind what has yet to end its first attempt of the order, if the endpoint wants that: the last one of the line says
+// so for all before it. The database looks for itself: nobody waits to be told.
 void SqlDeliveryWrites::insert_in_line(const EndpointRow& endpoint, const DeliveryRow& row) {
-#define SOMEBODY_GOES_FIRST                                                                                        \
-  "?10 <> 0 AND EXISTS (SELECT 1 FROM deliveries d WHERE d.order_key = ?6 AND d.endpoint_key = ?2 AND d.ended_at " \
-  "IS NULL AND d.attempted = 0)"
+#define SOMEBODY_GOES_FIRST                                                                                   \
+  "?10 <> 0 AND (SELECT d.ended_at IS NULL AND d.attempted = 0 FROM deliveries d WHERE d.order_key = ?6 AND " \
+  "d.endpoint_key = ?2 ORDER BY d.delivery_key DESC LIMIT 1)"
   Query(database_,
         "INSERT INTO deliveries (nonce, endpoint_key, type, practitioner_key, position, order_key, note, replay, "
         "state, reason, attempts, attempted, tries, next_at, fence, lease_until, last_status, created_at) VALUES "
@@ -477,13 +477,16 @@ std::int64_t SqlDeliveryWrites::next_nonce() {
   return static_cast<std::int64_t>(value >> 1U);
 }
 
-void SqlDeliveryWrites::let_next_go(Chain chain) {
-  if (!chain.order) return;
-  Query(database_,
-        "UPDATE deliveries SET state = 'pending', reason = '' WHERE delivery_key = (SELECT min(delivery_key) FROM "
-        "deliveries WHERE order_key = ?1 AND endpoint_key = ?2 AND state = 'held')",
-        chain.order.value, chain.endpoint.value)
-      .run();
+// The first attempt of `ended` has ended: whoever stands behind it may go, if it waits for that. Behind, for what
+// stands before has a predecessor of its own; so what it costs does not grow with the order's history.
+bool SqlDeliveryWrites::let_next_go(const DeliveryRow& ended) {
+  if (!ended.order) return false;
+  Query query(database_,
+              "UPDATE deliveries SET state = 'pending', reason = '' WHERE state = 'held' AND delivery_key = (SELECT "
+              "delivery_key FROM deliveries WHERE order_key = ?1 AND endpoint_key = ?2 AND delivery_key > ?3 AND "
+              "ended_at IS NULL AND attempted = 0 ORDER BY delivery_key LIMIT 1) RETURNING delivery_key",
+              ended.order.value, ended.endpoint.value, ended.key.value);
+  return query.next();
 }
 
 bool SqlDeliveryWrites::may_reach(Reach reach, const ConnectionRow& connection) {
@@ -604,7 +607,7 @@ bool SqlDeliveryWrites::is_superseded(const DeliveryRow& row, const Entry& entry
   return query.next();
 }
 
-bool SqlDeliveryWrites::finish(const Finish& finish, Timestamp now) {
+Finished SqlDeliveryWrites::finish(const Finish& finish, Timestamp now) {
   const bool open = finish.state == DeliveryState::kPending;
   const DeliveryRow& row = finish.row;
   if (!finish.counts) {
@@ -613,7 +616,7 @@ bool SqlDeliveryWrites::finish(const Finish& finish, Timestamp now) {
         "UPDATE deliveries SET state = 'pending', next_at = 0, lease_until = 0 WHERE delivery_key = ?1 AND fence "
         "= ?2 AND state = 'in_flight' RETURNING delivery_key",
         row.key.value, row.fence);
-    return query.next();
+    return {.written = query.next()};
   }
   std::int64_t number = 0;
   {
@@ -625,15 +628,14 @@ bool SqlDeliveryWrites::finish(const Finish& finish, Timestamp now) {
         row.key.value, row.fence, name_of(finish.state), finish.reason,
         finish.state == DeliveryState::kDelivered ? 0 : 1, finish.next_at.microseconds, finish.attempt.status,
         open ? std::nullopt : std::optional(now.microseconds));
-    if (!query.next()) return false;  // D3: somebody else has it now
+    if (!query.next()) return {};  // D3: somebody else has it now
     number = query.integer(0);
   }
   Query(database_, "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", row.key.value, number,
         finish.attempt.started_at.microseconds, finish.attempt.duration_us, finish.attempt.outcome,
         finish.attempt.status, Blob{finish.attempt.response})
       .run();
-  if (!row.attempted) let_next_go({row.order, row.endpoint});
-  return true;
+  return {.written = true, .lets_next_go = !row.attempted && let_next_go(row)};
 }
 
 bool SqlDeliveryWrites::skip(const DeliveryRow& row, const std::string& reason, Timestamp now) {
@@ -652,7 +654,7 @@ void SqlDeliveryWrites::end(const DeliveryRow& row, DeliveryState state, const s
         "UPDATE deliveries SET state = ?2, reason = ?3, ended_at = ?4, lease_until = 0 WHERE delivery_key = ?1",
         row.key.value, name_of(state), reason, now.microseconds)
       .run();
-  if (!row.attempted) let_next_go({row.order, row.endpoint});
+  if (!row.attempted) let_next_go(row);
 }
 
 std::size_t SqlDeliveryWrites::release_leases(Timestamp expired_before, Timestamp now) {

@@ -45,9 +45,10 @@ class SqlDeliveryWrites final : public DeliveryWrites {
   DeliveryRow add(EndpointKey endpoint, const std::string& type, const std::string& note, Timestamp now) override;
   void announce(OrderKey order, const std::vector<ConnectionRow>& connections, const std::string& type,
                 const std::string& note, Timestamp now) override;
+  void only_claims() override { database_.need_not_wait_for_the_disk(); }
   std::vector<DueDelivery> claim(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                  std::size_t limit) override;
-  bool finish(const Finish& finish, Timestamp now) override;
+  Finished finish(const Finish& finish, Timestamp now) override;
   bool skip(const DeliveryRow& row, const std::string& reason, Timestamp now) override;
   std::size_t release_leases(Timestamp expired_before, Timestamp now) override;
   void bound_schedule(Timestamp latest) override;
@@ -60,10 +61,6 @@ class SqlDeliveryWrites final : public DeliveryWrites {
   DeliveryKey prune(DeliveryKey after, Timestamp before, std::size_t limit) override;
 
  private:
-  struct Chain {  // an order at an endpoint
-    OrderKey order;
-    EndpointKey endpoint;
-  };
   const std::vector<EndpointRow>& takers();
   bool may_know(const EndpointRow& endpoint, std::string_view type, const std::vector<ConnectionRow>& connections);
   std::vector<ConnectionRow> connections_of(OrderKey order);
@@ -71,7 +68,7 @@ class SqlDeliveryWrites final : public DeliveryWrites {
   void insert_in_line(const EndpointRow& endpoint, const DeliveryRow& row);
   void add_item(const EndpointRow& endpoint, std::string_view type, PractitionerKey practitioner, std::int64_t position,
                 OrderKey order, bool replay, Timestamp now);
-  void let_next_go(Chain chain);
+  bool let_next_go(const DeliveryRow& ended);
   std::vector<DeliveryRow> claim_due_again(const EndpointRow& endpoint, Timestamp now, Timestamp lease_until,
                                            std::size_t limit);
   std::vector<DeliveryRow> claim_at_once(const EndpointRow& endpoint, Timestamp lease_until, std::size_t limit);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <utility>
 
 namespace resultsync::store::sqlite {
 namespace {
@@ -108,6 +109,32 @@ Database::~Database() {
 void Database::execute(const std::string& sql) {
   if (failed()) return;
   if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) remember_error();
+}
+
+void Database::begin() {
+  if (!std::exchange(waits_for_the_disk_, true)) execute("PRAGMA synchronous=FULL");
+  execute("BEGIN IMMEDIATE");
+}
+
+// Within a transaction SQLite keeps its level; the one that ends here is empty. Later commits sync the same file.
+void Database::need_not_wait_for_the_disk() {
+  execute("COMMIT; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE");
+  waits_for_the_disk_ = false;
+}
+
+void Database::on_commit(std::function<void(int)> listener) {
+  commit_listener_ = std::move(listener);
+  const auto tell = [](void* self, sqlite3*, const char*, int pages) {
+    static_cast<Database*>(self)->commit_listener_(pages);
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(handle_, tell, this);
+}
+
+Result<void> Database::checkpoint() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return {};  // busy: another one is at it
+  return std::unexpected(error_of(handle_, name_));
 }
 
 std::int64_t Database::steps() const {

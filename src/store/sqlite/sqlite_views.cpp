@@ -3,10 +3,12 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 
 #include "base/encoding.hpp"
 #include "runtime/file.hpp"
 #include "runtime/random.hpp"
+#include "runtime/threads.hpp"
 #include "store/sql/session.hpp"
 #include "store/sql/turnstile.hpp"
 #include "store/sqlite/database.hpp"
@@ -95,13 +97,59 @@ class UnreadableSnapshot final : public sql::Session {
   std::unique_ptr<Database> database_;
 };
 
+// Moves what the write-ahead log holds into the file, on a thread of its own: it takes as long as writing and syncing
+// some ten megabytes does, and whoever writes meanwhile does not wait for that. SQLite's own way is to let the commit
+// do it that finds the log long, with everybody else behind it.
+class Checkpoints {
+ public:
+  // `own` is a connection to the file of `writer`. Only the thread uses it.
+  Checkpoints(std::unique_ptr<Database> own, Database& writer, const std::function<void(const Error&)>& on_failure)
+      : own_(std::move(own)), on_failure_(on_failure) {
+    writer.on_commit([this, &writer](int pages) { grown(writer, pages); });
+    thread_ = runtime::start_thread("checkpoints", [this](const std::stop_token& stop) { run(stop); });
+  }
+
+ private:
+  static constexpr int kPages = 16'384;         // 64 MiB
+  static constexpr int kPagesMax = 4 * kPages;  // commits come so fast that the thread never catches up
+
+  void grown(Database& writer, int pages) {
+    if (pages < kPages) return;
+    if (pages >= kPagesMax) return settle(writer);
+    {
+      const std::lock_guard lock(mutex_);
+      wanted_ = true;
+    }
+    wake_.notify_one();
+  }
+  void run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (wake_.wait(lock, stop, [this] { return wanted_; })) {
+      wanted_ = false;
+      lock.unlock();
+      settle(*own_);
+      lock.lock();
+    }
+  }
+  void settle(Database& database) const {
+    if (const auto settled = database.checkpoint(); !settled && on_failure_) on_failure_(settled.error());
+  }
+
+  const std::unique_ptr<Database> own_;
+  const std::function<void(const Error&)> on_failure_;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  bool wanted_ = false;  // guarded by mutex_
+  std::jthread thread_;
+};
+
 class WriterTransaction final : public sql::WriterSession {
  public:
   WriterTransaction(Database& database, sql::KnownFacts& known, Turnstile& turnstile,
                     const std::function<void(const Error&)>& on_failure)
       : WriterSession(database, known), writer_(database), turnstile_(turnstile), on_failure_(on_failure) {
     writer_.clear_error();
-    writer_.execute("BEGIN IMMEDIATE");
+    writer_.begin();
   }
   ~WriterTransaction() override {
     if (!committed_) {
@@ -145,6 +193,9 @@ class SqliteViews final : public Views {
       : writer_(std::move(writer)), options_(std::move(options)) {
     if (!path.empty()) readers_.emplace(std::move(path), options_.readers);
   }
+  void checkpoint_with(std::unique_ptr<Database> own) {
+    checkpoints_.emplace(std::move(own), *writer_, options_.on_failure);
+  }
 
   std::unique_ptr<ViewsTransaction> begin() override {
     turnstile_.enter();
@@ -167,6 +218,7 @@ class SqliteViews final : public Views {
   Turnstile turnstile_;
   sql::KnownFacts known_;              // of the writer, in its turn
   std::optional<ReaderPool> readers_;  // empty in memory
+  std::optional<Checkpoints> checkpoints_;
 };
 
 std::string database_path(const std::string& directory) {
@@ -178,7 +230,7 @@ std::string database_path(const std::string& directory) {
 void configure_writer(Database& database) {
   database.execute(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
-      "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=16384;"
+      "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=0;"
       "PRAGMA cell_size_check=ON");
 }
 
@@ -209,7 +261,11 @@ Result<std::unique_ptr<Views>> open_sqlite_views(const std::string& directory, S
     return forward_error(std::move(migrated));
   give_names(database);
   if (auto settled = settle(database, directory); !settled) return forward_error(std::move(settled));
-  return std::make_unique<SqliteViews>(std::move(*opened), path, std::move(options));
+  auto beside = Database::open(path, Database::Access::kReadWrite);
+  if (!beside) return forward_error(std::move(beside));
+  auto views = std::make_unique<SqliteViews>(std::move(*opened), path, std::move(options));
+  views->checkpoint_with(std::move(*beside));
+  return views;
 }
 
 Result<std::unique_ptr<Views>> open_sqlite_views_read_only(const std::string& directory) {
