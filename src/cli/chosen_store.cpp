@@ -7,6 +7,7 @@
 #include "store/postgres/durability.hpp"
 #include "store/postgres/postgres_audit.hpp"
 #include "store/postgres/postgres_views.hpp"
+#include "store/postgres/slots.hpp"
 #include "store/sqlite/sqlite_audit.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 
@@ -30,7 +31,7 @@ Result<ChosenStore> open_embedded(const Config& config, runtime::MasterKey maste
   if (!audit) return forward_error(std::move(audit));
   auto views = store::open_sqlite_views(config.data_dir, {.readers = kReaders, .on_failure = on_failure});
   if (!views) return forward_error(std::move(views));
-  return ChosenStore{std::move(*log), std::move(*views), std::move(*audit), nullptr};
+  return ChosenStore{.log = std::move(*log), .views = std::move(*views), .audit = std::move(*audit)};
 }
 
 Result<void> check_durable(const Config& config, const runtime::Clock& clock) {
@@ -59,7 +60,11 @@ Result<ChosenStore> open_shared(const Config& config, runtime::MasterKey master,
   auto log = store::PostgresLog::open(std::move(options), std::move(master), clock);
   if (!log) return forward_error(std::move(log));
   store::PostgresLog* shared = log->get();
-  return ChosenStore{std::move(*log), std::move(*views), std::move(*audit), shared};
+  return ChosenStore{.log = std::move(*log),
+                     .views = std::move(*views),
+                     .audit = std::move(*audit),
+                     .shared = shared,
+                     .slots = std::make_unique<store::postgres::PostgresSlots>(*config.postgres, clock)};
 }
 
 }  // namespace
@@ -78,7 +83,7 @@ Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::s
     if (!views) return forward_error(std::move(views));
     auto log = LogReader::open(data_dir);
     if (!log) return forward_error(std::move(log));
-    return ChosenStore{std::move(*log), std::move(*views), nullptr, nullptr};
+    return ChosenStore{.log = std::move(*log), .views = std::move(*views)};
   }
   auto master = runtime::MasterKey::load(master_key_path(data_dir));
   if (!master) return forward_error(std::move(master));
@@ -87,7 +92,7 @@ Result<ChosenStore> open_store_to_read(const ServerOptions& server, const std::s
   auto log = store::PostgresLog::open_read_only({.connect = *config->postgres}, std::move(*master), clock);
   if (!log) return forward_error(std::move(log));
   store::PostgresLog* shared = log->get();
-  return ChosenStore{std::move(*log), std::move(*views), nullptr, shared};
+  return ChosenStore{.log = std::move(*log), .views = std::move(*views), .shared = shared};
 }
 
 Result<std::unique_ptr<store::AuditLog>> open_audit_to_read(const ServerOptions& server, const std::string& data_dir) {

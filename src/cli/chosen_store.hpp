@@ -13,15 +13,18 @@
 #include "store/audit.hpp"
 #include "store/event_log.hpp"
 #include "store/postgres/postgres_log.hpp"
+#include "store/slots.hpp"
 #include "store/views.hpp"
 
 namespace resultsync::cli {
 
 struct ChosenStore {
-  std::unique_ptr<store::EventLog> log;
-  std::unique_ptr<store::Views> views;
-  std::unique_ptr<store::AuditLog> audit;  // of a server
-  store::PostgresLog* shared = nullptr;    // the log, where other instances may share it
+  std::unique_ptr<store::EventLog> log = nullptr;
+  std::unique_ptr<store::Views> views = nullptr;
+  std::unique_ptr<store::AuditLog> audit = nullptr;  // of a server
+  store::PostgresLog* shared = nullptr;              // the log, where other instances may share it
+  // Of a server that shares the sync step with others; null: all of it is this process's.
+  std::unique_ptr<store::SlotLeases> slots = nullptr;
 };
 
 // For a server. `on_failure` is told of what ends the process. Errors: those of the engine; `not_durable`, where the

@@ -250,7 +250,7 @@ class House {
     shared_log_ = store->shared;
 
     const sync::SyncOptions options = sync_options(config_, std::move(index));
-    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, options);
+    sync_ = std::make_unique<sync::Sync>(*log_, *views_, clock_, metrics_, options, std::move(store->slots));
     if (auto checked = sync_->check(); !checked) return checked;
     readable_log_ = std::make_unique<sync::ReadableLog>(*log_, *views_, *documents_vault_, options.common_form);
     if (auto opened = open_delivery(); !opened) return opened;

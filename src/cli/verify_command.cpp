@@ -33,7 +33,8 @@ class Verify final : public Command {
     const runtime::SystemClock clock;
     const auto store = open_store_to_read(server_, *data_dir, clock);
     if (!store) return terminal.complain(store.error());
-    const auto& [log, live, audit, shared] = *store;
+    const auto& log = store->log;
+    const auto& live = store->views;
     auto scratch = store::open_memory_views();
     if (!scratch) return terminal.complain(scratch.error());
     sync::ApplyOptions options = apply_options(*data_dir);

@@ -135,10 +135,10 @@ void Network::look_up_clinics(const std::stop_token& stop) {
         const auto transaction = world_.views.begin();
         std::size_t items = 0;
         if (transaction->learn_clinic(source.source, {practitioner, clinic}, store::Witness::kConnection)) {
-          const sync::Moment moment{world_.clock.now(), transaction->read().applied()};
+          const Timestamp now = world_.clock.now();
           for (const auto key : transaction->read().orders_without_clinic(source.source, practitioner)) {
             if (auto order = transaction->read().order(key))
-              items += sync::settle_and_issue(*transaction, *order, {}, moment).items;
+              items += sync::settle_and_issue(*transaction, *order, {}, now).items;
           }
         }
         if (auto committed = transaction->commit(); !committed) return on_failure_(committed.error());

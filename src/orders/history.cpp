@@ -112,6 +112,12 @@ PractitionerId OrderHistory::deciding_practitioner() const {
   return {};
 }
 
+Sequence newest_record(const OrderHistory& history) {
+  Sequence newest;
+  for (const OrderPoint& point : history.points) newest = std::max(newest, point.record);
+  return newest;
+}
+
 PatientId OrderHistory::patient() const {
   for (auto point = points.rbegin(); point != points.rend(); ++point) {
     if (!point->patient.empty()) return point->patient;

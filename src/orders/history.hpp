@@ -65,6 +65,9 @@ struct OrderHistory {
   [[nodiscard]] PatientId patient() const;  // of the last event that names one
 };
 
+// The record of the order's events that stands last in the log; 0 if there is none.
+Sequence newest_record(const OrderHistory& history);
+
 // What a practitioner is told of one event: a result of one ordered test, or the order itself.
 struct Notice {
   enum class Kind { kResult, kOrder };

@@ -26,11 +26,13 @@
 #include "store/keys.hpp"
 #include "store/reach.hpp"
 #include "store/results.hpp"
+#include "store/slots.hpp"
 #include "store/unavailable.hpp"
 
 namespace resultsync::store {
 
-class NetworkReads;  // network.hpp
+struct DocumentUse;  // network.hpp
+class NetworkReads;
 class NetworkWrites;
 
 // What became of an event.
@@ -85,7 +87,7 @@ struct OrderRow {
   // The newest entry there was when somebody was first given the order, which settled its clinic (S5); 0 while it is
   // parked. A connection made before that moment gets all that was parked, one made later what is current.
   EntryKey delivered_at;
-  Sequence settled_at;       // how far the log was applied when the clinic was settled
+  Sequence settled_at;       // the last of the order's records that was merged before the clinic was settled
   bool by_operator = false;  // an operator named the clinic
   Timestamp updated_at;      // when its newest news were received
 };
@@ -179,7 +181,10 @@ class ViewsSnapshot {
   virtual ~ViewsSnapshot() = default;
   [[nodiscard]] virtual Result<void> status() const = 0;
 
-  virtual Sequence applied() = 0;        // the last record whose effects are in the views
+  virtual Sequence applied() = 0;                    // up to here the effects of all records are in the views
+  virtual std::vector<SlotProgress> progress() = 0;  // of each slot: those of its records are, up to there
+  // The slots that records were given, at least of those that are not applied in all slots.
+  virtual std::vector<Dispatch> dispatches() = 0;
   virtual std::string log_id() = 0;      // of the log that these are views of; empty before the first
   virtual std::string feed_epoch() = 0;  // cursors of another epoch are void
 
@@ -239,8 +244,14 @@ class ViewsSnapshot {
   virtual void dump(const std::function<bool(std::string_view line)>& line) = 0;
 };
 
-// A transaction of the one writer. Destroyed without commit() it leaves no trace.
 enum class Witness { kEvent, kConnection };
+
+// Whether a transaction is the only one that writes. Beside others it may apply records of its own slots, as long as
+// that concerns their orders alone; whatever goes beyond is refused as `not_alone`, and has to be done alone.
+enum class Company { kAlone, kBesideOthers };
+inline constexpr std::string_view kNotAlone = "not_alone";
+
+// A transaction of a writer. Destroyed without commit() it leaves no trace.
 
 class ViewsTransaction {
  public:
@@ -253,6 +264,9 @@ class ViewsTransaction {
   // is asked together.
   virtual void look_ahead(std::span<const EventNames> events) = 0;
 
+  // How far every slot is, and which of them this transaction may apply.
+  virtual std::vector<SlotProgress> progress() = 0;
+  // All records of this transaction's slots up to this one; none goes back.
   virtual void set_applied(Sequence record) = 0;
   virtual void bind_log(const std::string& log_id) = 0;
 
@@ -277,6 +291,8 @@ class ViewsTransaction {
                      Timestamp now) = 0;
 
   virtual ResultWrites& results() = 0;  // as good as this transaction
+
+  virtual void note_use(const DocumentUse& use) = 0;  // of a document, by an event of this transaction
 
   virtual PractitionerKey add_practitioner(const AppPractitionerId& id) = 0;
   virtual ConnectionKey add_connection(const ConnectionRow& connection) = 0;
@@ -304,6 +320,9 @@ class Views {
   virtual ~Views() = default;
   // Waits for the writer's turn, in the order of the callers. Thread-safe.
   virtual std::unique_ptr<ViewsTransaction> begin() = 0;
+  // For the sync step of who holds these slots. Its progress() says what of it still holds, to the transaction's end.
+  // Where one process has the store for itself it is the same as begin().
+  virtual std::unique_ptr<ViewsTransaction> begin(const HeldSlots&, Company) { return begin(); }
   // Thread-safe; waits for a free reader.
   virtual std::unique_ptr<ViewsSnapshot> snapshot() = 0;
 };

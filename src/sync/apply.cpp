@@ -54,8 +54,8 @@ store::EventRow event_row(const orders::Event& event, const store::StoredRecord&
 }
 
 // `body` is the record's, or that of the one it refers to; `facts`: what is known of the documents behind its links.
-Reading read_record(const store::Record& record, std::string_view body, const orders::LinkedDocuments& facts,
-                    const ApplyOptions& options) {
+Reading read_body(const store::Record& record, std::string_view body, const orders::LinkedDocuments& facts,
+                  const ApplyOptions& options) {
   Reading reading;
   const bool translate = options.common_form && !is_reconciled(record);
   if (translate) {
@@ -70,17 +70,16 @@ Reading read_record(const store::Record& record, std::string_view body, const or
 
 // Orders without a clinic that the new fact about their practitioner may give one.
 std::size_t match_again(store::ViewsTransaction& transaction, const SourceId& source,
-                        const PractitionerId& practitioner, Moment moment) {
+                        const PractitionerId& practitioner, Timestamp now) {
   std::size_t items = 0;
   for (const store::OrderKey key : transaction.read().orders_without_clinic(source, practitioner)) {
-    if (auto order = transaction.read().order(key)) items += settle_and_issue(transaction, *order, {}, moment).items;
+    if (auto order = transaction.read().order(key)) items += settle_and_issue(transaction, *order, {}, now).items;
   }
   return items;
 }
 
 std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::Event& event, std::string_view body,
                             store::EventRow row, const ApplyOptions& options, Timestamp now) {
-  const Moment moment{now, row.record};
   std::vector<PractitionerId> learned;
   for (const auto& fact : event.practitioners) {
     if (transaction.learn_clinic(row.source, fact, store::Witness::kEvent)) learned.push_back(fact.practitioner);
@@ -110,7 +109,7 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
       transaction.add_event(row);
     } else {
       const Settled merged =
-          merge_event(transaction, order, {row.source, event, row.record, body, row.received_at}, options, moment);
+          merge_event(transaction, order, {row.source, event, row.record, body, row.received_at}, options, now);
       items += merged.items;
       row.reason = order.row.clinic.empty() ? order.row.reason
                    : merged.connected       ? Unmatched::kNone
@@ -122,7 +121,7 @@ std::size_t apply_new_event(store::ViewsTransaction& transaction, const orders::
     if (options.issue && options.thin.contains(row.source) && !row.flags.has(Flag::kReconciled))
       note_order_to_read(transaction, row);
   }
-  for (const auto& practitioner : learned) items += match_again(transaction, row.source, practitioner, moment);
+  for (const auto& practitioner : learned) items += match_again(transaction, row.source, practitioner, now);
   return items;
 }
 
@@ -134,25 +133,14 @@ bool is_reconciled(const store::Record& record) {
   });
 }
 
-std::vector<std::optional<Reading>> read_ahead(store::ViewsTransaction& transaction,
-                                               std::span<const store::StoredRecord> records,
-                                               const ApplyOptions& options) {
-  std::vector<std::optional<Reading>> readings;
-  std::vector<store::EventNames> names;
-  for (const store::StoredRecord& stored : records) {
-    auto& reading = readings.emplace_back();
-    if (stored.record.same_body_as != Sequence{}) continue;
-    reading = read_record(stored.record, stored.record.body, {}, options);
-    const orders::Event& event = reading->event;
-    names.push_back({stored.record.source, event.key.id, event.order ? event.order->id : OrderId{}});
-  }
-  transaction.look_ahead(names);
-  return readings;
+std::optional<Reading> read_record(const store::Record& record, const ApplyOptions& options) {
+  if (record.same_body_as != Sequence{}) return std::nullopt;
+  return read_body(record, record.body, {}, options);
 }
 
 Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const store::EventLog& log,
                                  const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now,
-                                 std::optional<Reading> reading) {
+                                 const Reading* reading) {
   const store::Record& record = stored.record;
   std::string referred_body;
   std::string_view body = record.body;
@@ -166,11 +154,13 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
     referred_body = std::move(referred->record.body);
     body = referred_body;
   }
-  if (!reading) {
+  Reading own;
+  if (reading == nullptr) {
     // Only a rebuild knows of documents here: they are facts, found by a link of an event that was applied before.
     const auto facts = options.issue ? orders::LinkedDocuments{}
                                      : store::facts_of(transaction.read().network().uses_of(stored.sequence));
-    reading = read_record(record, body, facts, options);
+    own = read_body(record, body, facts, options);
+    reading = &own;
   }
   if (!reading->translated.empty()) body = reading->translated;
   const orders::Event& event = reading->event;
@@ -182,22 +172,22 @@ Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const sto
 }
 
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
-                    const ApplyOptions& options, Moment moment) {
+                    const ApplyOptions& options, Timestamp now) {
   const orders::Change change = orders::apply(order.history, input.event, input.record);
   order.row.updated_at = std::max(order.row.updated_at, input.received_at);
   Settled settled;
   if (options.issue) {
-    settled = tell_change(transaction, order, input.event.key, change, moment);
+    settled = tell_change(transaction, order, input.event.key, change, now);
   } else {
     transaction.add_to_history(order, input.event.key, change);
-    settled = settle_and_issue(transaction, order, {}, moment);
+    settled = settle_and_issue(transaction, order, {}, now);
   }
   options.index.add(transaction, {order, change, input.record, input.body, input.received_at, options.issue});
   return settled;
 }
 
 Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,
-                    const orders::Change& change, Moment moment) {
+                    const orders::Change& change, Timestamp now) {
   transaction.add_to_history(order, key, change);
   std::vector<store::Entry> fresh;
   for (const auto& notice : change.notices) {
@@ -205,7 +195,7 @@ Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& or
     entry.key = transaction.add_entry(entry);
     fresh.push_back(std::move(entry));
   }
-  return settle_and_issue(transaction, order, fresh, moment);
+  return settle_and_issue(transaction, order, fresh, now);
 }
 
 void note_missing(store::ViewsTransaction& transaction, const store::OrderRecord& order, const orders::Event& event,

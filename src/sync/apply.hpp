@@ -48,17 +48,15 @@ struct Reading {
   orders::Event event;
 };
 
-// Reads the records that are applied next, and lets the views look ahead for them. Nothing for a record that is another
-// receipt of a body that is in the log, which mostly needs no reading.
-std::vector<std::optional<Reading>> read_ahead(store::ViewsTransaction& transaction,
-                                               std::span<const store::StoredRecord> records,
-                                               const ApplyOptions& options);
+// Nothing for a record that is another receipt of a body that is in the log, which mostly needs no reading. Asks
+// nothing of the views: a live record is read before its transaction begins.
+std::optional<Reading> read_record(const store::Record& record, const ApplyOptions& options);
 
 // Applies the next record. The number of feed items it issued, or why the log could not be read. `reading` is what
-// read_ahead() gave for it, or nothing.
+// read_record() gave for it, or null.
 Result<std::size_t> apply_record(store::ViewsTransaction& transaction, const store::EventLog& log,
                                  const store::StoredRecord& stored, const ApplyOptions& options, Timestamp now,
-                                 std::optional<Reading> reading = std::nullopt);
+                                 const Reading* reading = nullptr);
 
 // Merges an event into its order and tells whoever is to be told; used for new events, and for those that an operator
 // has released.
@@ -70,12 +68,12 @@ struct MergeInput {
   Timestamp received_at;
 };
 Settled merge_event(store::ViewsTransaction& transaction, store::OrderRecord& order, const MergeInput& input,
-                    const ApplyOptions& options, Moment moment);
+                    const ApplyOptions& options, Timestamp now);
 
 // Writes what an event of that key changed of the order's history, and gives the entries it makes to whoever is to be
 // told.
 Settled tell_change(store::ViewsTransaction& transaction, store::OrderRecord& order, const orders::EventKey& key,
-                    const orders::Change& change, Moment moment);
+                    const orders::Change& change, Timestamp now);
 
 // Remembers which documents the versions lack that the event's tests show, `uses` being what became of the event's
 // links: such a version is shown so for ever (S3). The event has been merged.

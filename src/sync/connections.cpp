@@ -13,7 +13,7 @@ namespace {
 // Events that were held back because they name another clinic than the one the order was given to: an operator has
 // spoken now.
 Result<std::size_t> release(store::ViewsTransaction& transaction, const store::EventLog& log,
-                            const ApplyOptions& options, store::OrderRecord& order, Moment moment) {
+                            const ApplyOptions& options, store::OrderRecord& order, Timestamp now) {
   std::size_t items = 0;
   for (const auto& held : transaction.read().waiting_of(order.row.key)) {
     if (held.reason != orders::Unmatched::kClinicChanged) continue;
@@ -22,8 +22,8 @@ Result<std::size_t> release(store::ViewsTransaction& transaction, const store::E
     const std::string body = in_common_form(options.common_form, stored->record);
     const auto uses = transaction.read().network().uses_of(held.record);
     const orders::Event event = orders::decode_event(body, held.body, store::facts_of(uses));
-    items += merge_event(transaction, order, {held.source, event, held.record, body, held.received_at}, options, moment)
-                 .items;
+    items +=
+        merge_event(transaction, order, {held.source, event, held.record, body, held.received_at}, options, now).items;
     note_missing(transaction, order, event, uses);
     transaction.set_outcome(held.record, store::Outcome::kWaiting, orders::Unmatched::kNobodyConnected);
   }
@@ -76,9 +76,8 @@ Result<Connected> connect(store::ViewsTransaction& transaction, const ConnectReq
   if (!request.vendor_practitioner.empty() &&
       transaction.learn_clinic(request.source, {request.vendor_practitioner, request.clinic},
                                store::Witness::kConnection)) {
-    const Moment moment{now, read.applied()};
     for (const auto key : read.orders_without_clinic(request.source, request.vendor_practitioner)) {
-      if (auto order = read.order(key)) settle_and_issue(transaction, *order, {}, moment);
+      if (auto order = read.order(key)) settle_and_issue(transaction, *order, {}, now);
     }
   }
   return result;
@@ -110,16 +109,18 @@ Result<Matched> match(store::Views& views, const store::EventLog& log, const Sou
   if (event->outcome != store::Outcome::kWaiting || !order) {
     return fail("not_waiting", "the event is not waiting for a clinic", std::string(name_of(event->outcome)));
   }
-  const Moment moment{now, read.applied()};
   if (order->row.clinic != clinic)
     order->row.delivered_at = {};  // parked again, for the practitioners of the new clinic
   order->row.clinic = clinic;
   order->row.by_operator = true;
-  order->row.settled_at = moment.record;
-  auto released = release(*transaction, log, options, *order, moment);
+  // What was held back is merged below, whatever clinic it names: a rebuild must not hold it back either.
+  order->row.settled_at = orders::newest_record(order->history);
+  for (const auto& waiting : read.waiting_of(order->row.key))
+    order->row.settled_at = std::max(order->row.settled_at, waiting.record);
+  auto released = release(*transaction, log, options, *order, now);
   if (!released) return forward_error(std::move(released));
   Matched matched{order->row.id, clinic, *released, false};
-  matched.items += settle_and_issue(*transaction, *order, {}, moment).items;
+  matched.items += settle_and_issue(*transaction, *order, {}, now).items;
   matched.nobody_connected = read.connections(source, clinic).empty();
   for (const auto& waiting : read.waiting_of(order->row.key)) {
     if (!matched.nobody_connected)

@@ -42,7 +42,7 @@ void note_links(store::ViewsTransaction& transaction, const store::EventRow& eve
     use.is_content = link.is_content;
     use.received_at = event.received_at;
     use.next_try_at = event.received_at;
-    transaction.network().save_use(use);
+    transaction.note_use(use);
   }
 }
 
@@ -56,7 +56,7 @@ void note_order_to_read(store::ViewsTransaction& transaction, const store::Event
   use.is_content = false;
   use.received_at = event.received_at;
   use.next_try_at = event.received_at;
-  transaction.network().save_use(use);
+  transaction.note_use(use);
 }
 
 Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, const store::EventLog& log, Sequence record,
@@ -82,7 +82,7 @@ Result<std::size_t> documents_settled(store::ViewsTransaction& transaction, cons
   }
   order->row.updated_at = std::max(order->row.updated_at, now);
   note_missing(transaction, *order, event, uses);
-  const std::size_t items = tell_change(transaction, *order, event.key, change, {now, read.applied()}).items;
+  const std::size_t items = tell_change(transaction, *order, event.key, change, now).items;
   options.index.add(transaction, {*order, change, record, body, now});
   return items;
 }

@@ -57,9 +57,9 @@ store::EntryKey left_to_backfill(const std::vector<store::Backfill>& backfills, 
 }
 
 // The order is given out: from here on its clinic changes only by an operator.
-void settle(store::OrderRow& order, store::ViewsSnapshot& views, Moment moment) {
-  order.delivered_at = views.last_entry();
-  if (order.settled_at == Sequence{}) order.settled_at = moment.record;
+void settle(store::OrderRecord& order, store::ViewsSnapshot& views) {
+  order.row.delivered_at = views.last_entry();
+  if (order.row.settled_at == Sequence{}) order.row.settled_at = orders::newest_record(order.history);
 }
 
 void close_waiting(store::ViewsTransaction& transaction, store::OrderKey order, Unmatched reason) {
@@ -73,7 +73,7 @@ void close_waiting(store::ViewsTransaction& transaction, store::OrderKey order, 
 }  // namespace
 
 Settled settle_and_issue(store::ViewsTransaction& transaction, store::OrderRecord& order,
-                         const std::vector<store::Entry>& fresh, Moment moment) {
+                         const std::vector<store::Entry>& fresh, Timestamp now) {
   auto& views = transaction.read();
   const PractitionerId practitioner = order.history.deciding_practitioner();
   const bool settled = order.row.delivered_at || order.row.by_operator;
@@ -99,11 +99,11 @@ Settled settle_and_issue(store::ViewsTransaction& transaction, store::OrderRecor
       for (const store::Entry& entry : entries) {
         if (entry.key <= mark) continue;
         const bool current = was_parked ? is_current(entry, entries, order.history) : entry.notice.current;
-        transaction.issue(connection, entry, current, false, moment.now);
+        transaction.issue(connection, entry, current, false, now);
         ++result.items;
       }
     }
-    if (was_parked) settle(order.row, views, moment);
+    if (was_parked) settle(order, views);
   }
   transaction.save_order_row(order);
   if (was_parked && !all_new) {
@@ -115,18 +115,18 @@ Settled settle_and_issue(store::ViewsTransaction& transaction, store::OrderRecor
 }
 
 std::size_t issue_backfill(store::ViewsTransaction& transaction, store::OrderRecord& order,
-                           const store::ConnectionRow& connection, store::EntryKey through, Moment moment) {
+                           const store::ConnectionRow& connection, store::EntryKey through, Timestamp now) {
   const bool was_parked = !order.row.delivered_at || order.row.delivered_at > through;
   const auto all = transaction.read().entries(order.row.key, kNewest);
   const auto owed = was_parked ? all : current_entries(all, order.history);
   std::size_t items = 0;
   for (const store::Entry& entry : owed) {
     if (entry.key > through) continue;
-    transaction.issue(connection, entry, is_current(entry, all, order.history), true, moment.now);
+    transaction.issue(connection, entry, is_current(entry, all, order.history), true, now);
     ++items;
   }
   if (!order.row.delivered_at) {
-    settle(order.row, transaction.read(), moment);
+    settle(order, transaction.read());
     transaction.save_order_row(order);
   }
   close_waiting(transaction, order.row.key, Unmatched::kNone);

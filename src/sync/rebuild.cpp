@@ -11,9 +11,34 @@ namespace {
 
 constexpr std::size_t kDifferencesShown = 20;
 
-Result<void> apply_all(const store::EventLog& log, store::Views& scratch, Sequence through, ApplyOptions options,
+// Which records the live views show: all up to where their slot is.
+class Shown {
+ public:
+  Shown(std::vector<store::SlotProgress> slots, std::vector<store::Dispatch> dispatches)
+      : slots_(std::move(slots)), dispatches_(std::move(dispatches)) {}
+
+  [[nodiscard]] Sequence most() const { return std::ranges::max(slots_, {}, &store::SlotProgress::applied).applied; }
+  [[nodiscard]] Sequence least() const { return std::ranges::min(slots_, {}, &store::SlotProgress::applied).applied; }
+  // Between the two, every record was given a slot.
+  [[nodiscard]] bool shows(Sequence record) const {
+    if (record <= least()) return true;
+    const auto dispatch = std::ranges::find_if(
+        dispatches_, [&](const store::Dispatch& one) { return one.first <= record && record <= one.last(); });
+    if (dispatch == dispatches_.end()) return false;
+    const store::Slot slot = dispatch->slots[record.value - dispatch->first.value];
+    const auto found = std::ranges::find(slots_, slot, &store::SlotProgress::slot);
+    return found != slots_.end() && record <= found->applied;
+  }
+
+ private:
+  const std::vector<store::SlotProgress> slots_;
+  const std::vector<store::Dispatch> dispatches_;
+};
+
+Result<void> apply_all(const store::EventLog& log, store::Views& scratch, const Shown& shown, ApplyOptions options,
                        const std::function<void(Sequence, Sequence)>& progress) {
   options.issue = false;
+  const Sequence through = shown.most();
   Sequence done;
   while (done < through) {
     auto records = log.read(done, {2048, 32 * 1024 * 1024});
@@ -22,9 +47,10 @@ Result<void> apply_all(const store::EventLog& log, store::Views& scratch, Sequen
     const auto transaction = scratch.begin();
     for (const auto& record : *records) {
       if (record.sequence > through) break;
+      done = record.sequence;
+      if (!shown.shows(record.sequence)) continue;
       auto applied = apply_record(*transaction, log, record, options, record.record.received_at);
       if (!applied) return forward_error(std::move(applied));
-      done = record.sequence;
     }
     transaction->set_applied(done);
     if (auto committed = transaction->commit(); !committed) return committed;
@@ -93,13 +119,14 @@ Result<RebuildReport> verify_rebuild(const store::EventLog& log, store::Views& l
                                      const std::function<void(Sequence done, Sequence all)>& progress) {
   RebuildReport report;
   const auto shown = live.snapshot();
-  report.through = shown->applied();
+  const Shown records(shown->progress(), shown->dispatches());
+  report.through = records.least();
   {
     const auto transaction = scratch.begin();
     transaction->copy_facts(*shown);
     if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   }
-  if (auto applied = apply_all(log, scratch, report.through, options, progress); !applied)
+  if (auto applied = apply_all(log, scratch, records, options, progress); !applied)
     return forward_error(std::move(applied));
 
   using Side = Comparison::Side;

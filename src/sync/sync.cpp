@@ -14,13 +14,38 @@
 namespace resultsync::sync {
 namespace {
 
-// A turn that ends early has read this many in vain at most.
-constexpr std::size_t kReadAhead = 32;
+// So many events are looked ahead for at a time: of those that were, the rest of a turn that ends early is asked again.
+constexpr std::size_t kLookAhead = 32;
+// After work that could not be done beside others: so many steps are taken alone at first, and twice as many each time
+// that the next attempt fails, too.
+constexpr std::size_t kAloneStepsMin = 4;
+constexpr std::size_t kAloneStepsMax = 256;
+
+store::EventNames names_of(const NextRecord& next) {
+  if (!next.reading) return {};
+  const orders::Event& event = next.reading->event;
+  return {next.stored.record.source, event.key.id, event.order ? event.order->id : OrderId{}};
+}
+
+void look_ahead(store::ViewsTransaction& transaction, std::span<const NextRecord* const> records) {
+  std::vector<store::EventNames> names;
+  for (const NextRecord* next : records) {
+    if (next->reading) names.push_back(names_of(*next));
+  }
+  transaction.look_ahead(names);
+}
+
+// What the transaction has applied of a record's slot; of one without a slot, all slots are equally far.
+Sequence applied_of(const std::vector<store::SlotProgress>& progress, const std::optional<store::Slot>& slot) {
+  if (!slot) return std::ranges::min(progress, {}, &store::SlotProgress::applied).applied;
+  const auto found = std::ranges::find(progress, *slot, &store::SlotProgress::slot);
+  return found == progress.end() ? Sequence{} : found->applied;
+}
 
 }  // namespace
 
 Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
-           SyncOptions options)
+           SyncOptions options, std::unique_ptr<store::SlotLeases> leases)
     : log_(log),
       views_(views),
       clock_(clock),
@@ -30,6 +55,7 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
                      .thin = options_.thin,
                      .common_form = options_.common_form,
                      .index = options_.index},
+      leases_(leases ? std::move(leases) : std::make_unique<store::OneSlot>()),
       records_applied_(
           metrics.counter("resultsync_sync_records_total", "Records of the event log whose effects are committed")),
       items_issued_(metrics.counter("resultsync_feed_items_total", "Feed items issued to practitioners")),
@@ -38,7 +64,8 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
       commit_seconds_(metrics.histogram("resultsync_sync_batch_seconds",
                                         "Time to apply and commit one batch of records",
                                         {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
-      records_at_once_(options_.batch.records_max) {}
+      slots_held_(metrics.gauge("resultsync_sync_slots", "Slots of the sync step that this instance holds")),
+      ahead_(log, *leases_, apply_options_) {}
 
 Sync::~Sync() {
   stop();
@@ -59,6 +86,7 @@ Result<void> Sync::check() {
                 "the log was cut or restored from an older backup: restore views.db from the same backup");
   }
   applied_ = applied.value;
+  is_bound_ = !bound.empty();
   return {};
 }
 
@@ -68,59 +96,134 @@ Result<bool> Sync::step() {
   return backfill();
 }
 
-Result<bool> Sync::apply_records() {
-  const Sequence from{applied_.load()};
-  if (log_.end() <= from) {
-    lag_records_.set(0);
-    return false;
+// Takes up what this process may apply now, and begins anew to read if that is not what it was.
+Result<void> Sync::take_slots() {
+  auto held = leases_->hold();
+  if (!held) return forward_error(std::move(held));
+  if (held_ == *held) return {};
+  // Where nobody else works, nobody else knows more than we do.
+  std::vector<store::SlotProgress> progress{{.slot = 0, .applied = applied()}};
+  if (held->of > 1) {
+    const auto views = views_.snapshot();
+    progress = views->progress();
+    if (auto status = views->status(); !status) return status;
   }
-  lag_records_.set(static_cast<double>(log_.end().value - from.value));
-  auto records =
-      log_.read(from, {std::min(records_at_once_, options_.batch.records_max), options_.batch.body_bytes_max});
-  if (!records) return forward_error(std::move(records));
-  if (records->empty()) return false;
+  if (auto restarted = ahead_.restart(*held, progress); !restarted) return restarted;
+  held_ = std::move(*held);
+  slots_held_.set(static_cast<double>(held_->slots.size()));
+  noted_ = ahead_.through();
+  note_applied(progress, {});
+  return {};
+}
 
-  const auto transaction = views_.begin();
-  const auto started = clock_.monotonic();
-  if (const Sequence applied = transaction->read().applied(); applied != from) {
-    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
-    applied_ = applied.value;  // another instance was here
+// Reads as many records as one transaction takes.
+Result<void> Sync::read_on() {
+  const store::ReadLimits& most = options_.batch;
+  while (ahead_.pending().size() < most.records_max && ahead_.pending_bytes() < most.body_bytes_max) {
+    const auto read = ahead_.read_on(
+        {most.records_max - ahead_.pending().size(), most.body_bytes_max - ahead_.pending_bytes()}, applied());
+    if (!read) return std::unexpected(read.error());
+    if (!*read) break;
+  }
+  return {};
+}
+
+Result<bool> Sync::apply_records() {
+  auto applied = apply_next();
+  if (applied) return applied;
+  if (applied.error().code == store::kNotAlone) {
+    alone_steps_ = std::clamp(2 * alone_steps_before_, kAloneStepsMin, kAloneStepsMax);
+    alone_steps_before_ = alone_steps_;
     return true;
   }
-  if (transaction->read().log_id().empty()) transaction->bind_log(log_.id());
+  held_.reset();  // it is asked anew how things are
+  if (applied.error().code == store::kNotHeld) return true;
+  return applied;
+}
+
+Result<bool> Sync::apply_next() {
+  if (auto taken = take_slots(); !taken) return forward_error(std::move(taken));
+  if (held_->slots.empty()) {
+    look_how_far_all_are();
+    return false;
+  }
+  if (auto read = read_on(); !read) return forward_error(std::move(read));
+  if (ahead_.pending().empty() && ahead_.through() <= noted_) {
+    look_how_far_all_are();
+    return false;
+  }
+
+  const bool alone = held_->is_everything() || alone_steps_ > 0 || !is_bound_;
+  const auto transaction = views_.begin(*held_, alone ? store::Company::kAlone : store::Company::kBesideOthers);
+  const auto started = clock_.monotonic();
+  const auto progress = transaction->progress();
+  for (const store::Slot slot : held_->slots) {
+    const auto found = std::ranges::find(progress, slot, &store::SlotProgress::slot);
+    if (found != progress.end() && found->held) continue;
+    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
+    return fail(store::kNotHeld, "a slot is another instance's now");
+  }
+  if (!is_bound_ && transaction->read().log_id().empty()) transaction->bind_log(log_.id());
   std::size_t items = 0;
   std::size_t done = 0;
-  std::vector<std::optional<Reading>> readings;
-  std::size_t first_read = 0;
-  for (const auto& record : *records) {
-    if (turn_is_over(*transaction, started, done)) break;
-    if (done == first_read + readings.size()) {
-      first_read = done;
-      readings = read_ahead(*transaction,
-                            std::span(*records).subspan(done).first(std::min(kReadAhead, records->size() - done)),
-                            apply_options_);
+  std::size_t records = 0;
+  std::size_t looked_ahead = 0;
+  const auto& pending = ahead_.pending();
+  for (; done < pending.size() && !turn_is_over(*transaction, started, records); ++done) {
+    const NextRecord& next = pending[done];
+    if (next.stored.sequence <= applied_of(progress, next.slot)) continue;
+    if (done >= looked_ahead) {
+      std::vector<const NextRecord*> page;
+      for (looked_ahead = done; looked_ahead < pending.size() && page.size() < kLookAhead; ++looked_ahead)
+        page.push_back(&pending[looked_ahead]);
+      look_ahead(*transaction, page);
     }
-    auto issued =
-        apply_record(*transaction, log_, record, apply_options_, clock_.now(), std::move(readings[done - first_read]));
+    auto issued = apply_record(*transaction, log_, next.stored, apply_options_, clock_.now(),
+                               next.reading ? &*next.reading : nullptr);
     if (!issued) return forward_error(std::move(issued));
+    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
     items += *issued;
-    ++done;
+    ++records;
   }
-  const Sequence last = (*records)[done - 1].sequence;
+  const Sequence last = done < pending.size() ? Sequence{pending[done].stored.sequence.value - 1} : ahead_.through();
   transaction->set_applied(last);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
 
-  applied_ = last.value;
-  // What was read in vain is read again: so read no more than twice what the last turn had time for.
-  const std::size_t next = 2 * (done < records->size() ? done : records_at_once_);
-  records_at_once_ = std::min(next, options_.batch.records_max);
+  ahead_.drop(done);
+  noted_ = last;
+  is_bound_ = true;
+  if (alone_steps_ > 0) {
+    --alone_steps_;
+  } else {
+    alone_steps_before_ = 0;
+  }
+  note_applied(progress, last);
+  if (records == 0) return true;
   commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
-  records_applied_.add(static_cast<double>(done));
+  records_applied_.add(static_cast<double>(records));
   items_issued_.add(static_cast<double>(items));
-  lag_records_.set(static_cast<double>(std::max(log_.end(), last).value - last.value));
   if (items > 0 && feed_listener_) feed_listener_();
   if (applied_listener_) applied_listener_();
   return true;
+}
+
+// As far as every slot is, when ours have come to `ours`.
+void Sync::note_applied(const std::vector<store::SlotProgress>& progress, Sequence ours) {
+  Sequence least{std::numeric_limits<std::uint64_t>::max()};
+  for (const store::SlotProgress& slot : progress) {
+    const bool is_ours = held_->is_everything() || std::ranges::binary_search(held_->slots, slot.slot);
+    least = std::min(least, is_ours ? std::max(slot.applied, ours) : slot.applied);
+  }
+  applied_ = least.value;
+  lag_records_.set(static_cast<double>(std::max(log_.end(), least).value - least.value));
+}
+
+// Others may have gone on meanwhile.
+void Sync::look_how_far_all_are() {
+  if (held_->is_everything() || applied() >= log_.end()) return lag_records_.set(0);
+  const auto views = views_.snapshot();
+  const auto progress = views->progress();
+  if (views->status() && !progress.empty()) note_applied(progress, {});
 }
 
 bool Sync::turn_is_over(const store::ViewsTransaction& transaction, std::chrono::steady_clock::time_point started,
@@ -147,11 +250,11 @@ Result<bool> Sync::backfill() {
   std::vector<store::OrderKey> keys;
   if (connection)
     keys = read.orders_of_clinic(connection->source, connection->clinic, job.after, options_.backfill_chunk);
-  const Moment moment{clock_.now(), read.applied()};
+  const Timestamp now = clock_.now();
   std::size_t done = 0;
   for (const auto key : keys) {
     if (turn_is_over(*transaction, started, done)) break;
-    if (auto order = read.order(key)) items += issue_backfill(*transaction, *order, *connection, job.through, moment);
+    if (auto order = read.order(key)) items += issue_backfill(*transaction, *order, *connection, job.through, now);
     job.after = key;
     ++done;
   }
@@ -183,6 +286,8 @@ void Sync::wake() {
 void Sync::stop() {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
+  leases_->give_back();
+  held_.reset();
 }
 
 void Sync::run(const std::stop_token& stop) {

@@ -8,7 +8,9 @@
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,8 +20,10 @@
 #include "runtime/clock.hpp"
 #include "runtime/metrics.hpp"
 #include "store/event_log.hpp"
+#include "store/slots.hpp"
 #include "store/views.hpp"
 #include "sync/apply.hpp"
+#include "sync/read_ahead.hpp"
 
 namespace resultsync::sync {
 
@@ -48,14 +52,14 @@ struct SyncOptions {
 class Sync {
  public:
   Sync(store::EventLog& log, store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics,
-       SyncOptions options);
-  ~Sync();  // stops
+       SyncOptions options, std::unique_ptr<store::SlotLeases> leases = nullptr);  // null: all is this process's
+  ~Sync();                                                                         // stops
 
   // The views must be views of this log, and not be ahead of it. Errors: `foreign_log`, `views_ahead`.
   Result<void> check();
 
   // One batch of records, or else one chunk of a backfill. False: there was nothing to do. Used by one thread at a
-  // time. Several instances may step at once: each goes on from the progress that it finds in its transaction.
+  // time. Several instances may step at once: each applies the records of the slots that it holds.
   Result<bool> step();
 
   // Steps whenever there is something to do, on a thread of its own, until stop(). While the store is unavailable it
@@ -75,11 +79,16 @@ class Sync {
   // How whatever else merges events does it too. Any thread.
   [[nodiscard]] const ApplyOptions& apply_options() const { return apply_options_; }
 
-  // The last record whose effects are committed. Any thread.
+  // Up to here the effects of all records are committed, by whomever: as of the last look. Any thread.
   [[nodiscard]] Sequence applied() const { return Sequence{applied_.load()}; }
 
  private:
   Result<bool> apply_records();
+  Result<bool> apply_next();
+  Result<void> take_slots();
+  Result<void> read_on();
+  void note_applied(const std::vector<store::SlotProgress>& progress, Sequence ours);
+  void look_how_far_all_are();
   Result<bool> backfill();
   void run(const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds at_most);
@@ -91,15 +100,24 @@ class Sync {
   const runtime::Clock& clock_;
   const SyncOptions options_;
   const ApplyOptions apply_options_;
+  const std::unique_ptr<store::SlotLeases> leases_;
   runtime::Counter records_applied_;
   runtime::Counter items_issued_;
   runtime::Gauge lag_records_;
   runtime::Histogram commit_seconds_;
+  runtime::Gauge slots_held_;
   std::function<void()> feed_listener_;
   std::function<void()> applied_listener_;
   std::function<void(const Error&)> on_failure_;
   std::atomic<std::uint64_t> applied_{0};
-  std::size_t records_at_once_;  // how many to read for a step: less than a batch while turns end early
+
+  // Of whoever steps.
+  ReadAhead ahead_;
+  std::optional<store::HeldSlots> held_;  // nothing: has to be asked for, and read anew
+  Sequence noted_;                        // what the views know of how far we are
+  bool is_bound_ = false;                 // the views know the log
+  std::size_t alone_steps_ = 0;           // so many steps more are taken alone
+  std::size_t alone_steps_before_ = 0;
 
   std::mutex mutex_;
   std::condition_variable_any wake_;

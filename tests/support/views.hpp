@@ -31,6 +31,9 @@ inline std::unique_ptr<store::Views> open_views(std::shared_ptr<PostgresSchema> 
       views_ = std::move(*opened);
     }
     std::unique_ptr<store::ViewsTransaction> begin() override { return views_->begin(); }
+    std::unique_ptr<store::ViewsTransaction> begin(const store::HeldSlots& held, store::Company company) override {
+      return views_->begin(held, company);
+    }
     std::unique_ptr<store::ViewsSnapshot> snapshot() override { return views_->snapshot(); }
 
    private:

@@ -100,7 +100,7 @@ std::string session_options(const ConnectOptions& options, const std::string& gi
   return fmt::format(
       "{} -c search_path={} -c idle_in_transaction_session_timeout=15000 -c tcp_user_timeout=15000 -c "
       "tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3 -c statement_timeout=0 -c "
-      "client_min_messages=warning -c jit=off",
+      "client_min_messages=warning -c jit=off -c resultsync.slots=on",
       given, options.schema);
 }
 

@@ -15,6 +15,15 @@ constexpr char kLogUp[] = {
     , 0};
 constexpr std::array kLogMigrations{kLogUp};
 
+// The migration of the views that PostgreSQL words in its own way: what several processes share, one has no need of.
+constexpr std::int64_t kSlots = 9;
+constexpr char kSlotsUp[] = {
+#embed "migrations/views_0009_slots.up.sql"
+    , 0};
+constexpr char kSlotsDown[] = {
+#embed "migrations/views_0009_slots.down.sql"
+    , 0};
+
 struct Formats {
   std::int64_t views = 0;
   std::int64_t log = 0;
@@ -67,7 +76,9 @@ Result<bool> apply_next(Database& database, const std::string& schema) {
     database.execute(kLogMigrations[static_cast<std::size_t>(formats.log)]);
     database.execute("UPDATE format SET log = log + 1");
   } else if (formats.views < newest().views) {
-    database.execute(table_definitions(of_views()[static_cast<std::size_t>(formats.views)].up));
+    database.execute(formats.views + 1 == kSlots
+                         ? std::string(kSlotsUp)
+                         : table_definitions(of_views()[static_cast<std::size_t>(formats.views)].up));
     database.execute("UPDATE format SET views = views + 1");
   } else if (formats.audit < newest().audit) {
     database.execute(table_definitions(of_audit()[static_cast<std::size_t>(formats.audit)].up));
@@ -126,7 +137,9 @@ Result<void> migrate_down(Database& database, sql::Tables tables) {
   const Formats formats = formats_of(database);
   const bool of_audit_log = tables == sql::Tables::kAudit;
   if (const auto last = of_audit_log ? formats.audit : formats.views; last > 0) {
-    database.execute(table_definitions(sql::migrations(tables)[static_cast<std::size_t>(last - 1)].down));
+    database.execute(!of_audit_log && last == kSlots
+                         ? std::string(kSlotsDown)
+                         : table_definitions(sql::migrations(tables)[static_cast<std::size_t>(last - 1)].down));
     database.execute(of_audit_log ? "UPDATE format SET audit = audit - 1" : "UPDATE format SET views = views - 1");
   }
   auto done = database.commit();

@@ -21,6 +21,9 @@ Result<void> migrate_down(Database& database, sql::Tables tables);
 // A lock of this installation (its schema), held to the end of the transaction.
 inline constexpr const char* kLockWriter =
     "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.writer', 0))";
+// The same lock, together with others who hold it so; whoever holds it alone is alone.
+inline constexpr const char* kShareWriter =
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '.writer', 0))";
 inline constexpr const char* kLockLine =
     "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.line', 0))";
 

@@ -13,6 +13,7 @@
 #include "store/log/segment_walk.hpp"
 #include "store/postgres/line.hpp"
 #include "store/postgres/migrations.hpp"
+#include "store/postgres/slots.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/migrations.hpp"
 
@@ -359,6 +360,10 @@ Result<void> advance_identities(Database& to) {
     to.execute(fmt::format("SELECT setval(pg_get_serial_sequence('{0}', '{1}'), max({1})) FROM {0} HAVING max({1}) > 0",
                            table, column));
   }
+  to.execute(
+      "SELECT setval('entry_blocks', greatest(last_value, (SELECT coalesce(max(entry_key), 0) / 64 + 1 FROM entries))) "
+      "FROM entry_blocks");
+  complete_slots(to);
   return to.status();
 }
 

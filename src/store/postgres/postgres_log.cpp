@@ -451,6 +451,12 @@ void PostgresLog::line_grew_to(Sequence end) {
   if (known < end.value && listener_) listener_(end);
 }
 
+// The listener is that of the sync step: records have got their slots, or slots are free.
+void PostgresLog::work_was_shared() {
+  const std::lock_guard lock(listeners_mutex_);
+  if (listener_) listener_(end());
+}
+
 void PostgresLog::feed_grew() {
   const std::lock_guard lock(listeners_mutex_);
   if (feed_listener_) feed_listener_();
@@ -498,6 +504,7 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
       }
       const auto heard = database->wait_for_notice(options_.look_every, wake_line_.descriptor());
       if (std::ranges::find(heard, "feed") != heard.end()) feed_grew();
+      if (std::ranges::find(heard, "sync") != heard.end()) work_was_shared();
     } else {
       pollfd watched{wake_line_.descriptor(), POLLIN, 0};
       ::poll(&watched, 1, static_cast<int>(options_.look_every.count()));

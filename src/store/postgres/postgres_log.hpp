@@ -72,7 +72,7 @@ class PostgresLog final : public EventLog {
   [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
   [[nodiscard]] Sequence end() const override { return {end_.load(std::memory_order_acquire)}; }
   [[nodiscard]] std::string id() const override { return log_id_.hex(); }
-  // Called when the line has grown, by whomever; on the log's own thread.
+  // Called when the line has grown, by whomever, or its records were given their slots; on the log's own thread.
   void on_commit(std::function<void(Sequence)> listener) override;
   // Called when another instance (or this one) has issued feed items; on the log's own thread.
   void on_feed(std::function<void()> listener);
@@ -118,6 +118,7 @@ class PostgresLog final : public EventLog {
   // On the line's thread.
   void keep_line(const std::stop_token& stop);
   void line_grew_to(Sequence end);
+  void work_was_shared();
   void feed_grew();
   void note_durability(postgres::Database& database);
 

@@ -1,9 +1,12 @@
 #include "store/postgres/postgres_views.hpp"
 
+#include <limits>
+
 #include "base/encoding.hpp"
 #include "runtime/random.hpp"
 #include "store/postgres/migrations.hpp"
 #include "store/postgres/pool.hpp"
+#include "store/postgres/slots.hpp"
 #include "store/sql/session.hpp"
 #include "store/sql/turnstile.hpp"
 
@@ -41,6 +44,10 @@ class Snapshot final : private Held, public sql::Session {
   explicit Snapshot(Pool& pool) : Held(pool.take()), Session(Held::database()), pool_(pool) {
     if (real) real->begin(Database::Mode::kSnapshot);
   }
+  std::vector<Dispatch> dispatches() override {
+    constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+    return real ? postgres::dispatches(*real, applied(), kAll) : std::vector<Dispatch>{};
+  }
   ~Snapshot() override {
     if (real) real->rollback();
     pool_.give_back(std::move(real));
@@ -53,32 +60,61 @@ class Snapshot final : private Held, public sql::Session {
 class Transaction final : private Held, public sql::WriterSession {
  public:
   Transaction(Result<std::unique_ptr<Database>> opened, std::unique_ptr<Database>& place, sql::KnownFacts& known,
-              Turnstile& turnstile, const std::function<void(const Error&)>& on_failure)
+              Turnstile& turnstile, const std::function<void(const Error&)>& on_failure,
+              const HeldSlots* held = nullptr, Company company = Company::kAlone)
       : Held(std::move(opened)),
-        WriterSession(Held::database(), known),
+        WriterSession(Held::database(), known, company),
         place_(place),
         turnstile_(turnstile),
         on_failure_(on_failure) {
     if (!real) return;
     real->begin(Database::Mode::kWrite);
-    sql::Query(*real, postgres::kLockWriter).next();
+    sql::Query(*real, is_alone() ? postgres::kLockWriter : postgres::kShareWriter).next();
+    if (held == nullptr || held->owner.empty()) return;
+    slots_ = postgres::lock_slots(*real, held->owner);
+    owner_ = held->owner;
+    if (!held->is_everything() || slots_->gives_slots) return;
+    for (SlotProgress& slot : slots_->progress) slot.held = false;  // records may have been given slots meanwhile
   }
   ~Transaction() override {
     if (!committed_) {
-      known_.clear();
+      if (is_alone()) known_.clear();  // what it may have added
       if (real) real->rollback();
     }
     if (real && real->usable()) place_ = std::move(real);
     turnstile_.leave();
   }
   [[nodiscard]] std::size_t others_waiting() const override { return turnstile_.waiting(); }
+  std::vector<SlotProgress> progress() override { return slots_ ? slots_->progress : WriterSession::progress(); }
+  void set_applied(Sequence record) override {
+    if (!slots_) return WriterSession::set_applied(record);
+    sql::Query(Held::database(),
+               "UPDATE slots SET applied = ?1 WHERE applied < ?1 AND slot IN (SELECT slot FROM sync_leases WHERE owner "
+               "= ?2)",
+               static_cast<std::int64_t>(record.value), owner_)
+        .run();
+  }
   Result<void> commit() override {
     if (issued() && real) sql::Query(*real, "SELECT pg_notify(current_schema(), 'feed')").next();
     finish();
     auto outcome = real ? real->commit() : Held::database().status();
     committed_ = outcome.has_value();
-    if (!outcome && outcome.error().code != kUnavailable && on_failure_) on_failure_(outcome.error());
+    const bool goes_on = outcome || outcome.error().code == kUnavailable || outcome.error().code == kNotAlone;
+    if (!goes_on && on_failure_) on_failure_(outcome.error());
     return outcome;
+  }
+
+ protected:
+  EntryKey next_entry() override {
+    constexpr std::int64_t kBlock = 64;
+    if (keys_left_ == 0) {
+      sql::Query query(Held::database(), "SELECT nextval('entry_blocks')");
+      if (!query.next()) return {};
+      next_key_ = query.integer(0) * kBlock + 1;
+      keys_left_ = kBlock;
+    }
+    --keys_left_;
+    return EntryKey{next_key_++};
   }
 
  private:
@@ -86,6 +122,11 @@ class Transaction final : private Held, public sql::WriterSession {
   Turnstile& turnstile_;
   const std::function<void(const Error&)>& on_failure_;
   bool committed_ = false;
+  std::optional<postgres::LockedSlots> slots_;  // of the sync step
+  std::string owner_;
+  // Keys for entries, taken from the sequence of blocks.
+  std::int64_t next_key_ = 0;
+  std::int64_t keys_left_ = 0;
 };
 
 // Whatever the writer asks has its index. A plan that was made while a table was small would go on reading all of it
@@ -101,11 +142,16 @@ class PostgresViews final : public Views {
   PostgresViews(std::unique_ptr<Database> writer, PostgresViewsOptions options)
       : options_(std::move(options)), readers_(options_.connect, options_.readers), writer_(std::move(writer)) {}
 
-  std::unique_ptr<ViewsTransaction> begin() override {
+  std::unique_ptr<ViewsTransaction> begin() override { return begin(nullptr, Company::kAlone); }
+  std::unique_ptr<ViewsTransaction> begin(const HeldSlots& held, Company company) override {
+    return begin(&held, company);
+  }
+  std::unique_ptr<ViewsTransaction> begin(const HeldSlots* held, Company company) {
     turnstile_.enter();
     auto opened = writer_ && writer_->still_there() ? Result<std::unique_ptr<Database>>(std::move(writer_))
                                                     : open_writer(options_.connect);
-    return std::make_unique<Transaction>(std::move(opened), writer_, known_, turnstile_, options_.on_failure);
+    return std::make_unique<Transaction>(std::move(opened), writer_, known_, turnstile_, options_.on_failure, held,
+                                         company);
   }
   std::unique_ptr<ViewsSnapshot> snapshot() override { return std::make_unique<Snapshot>(readers_); }
 
@@ -131,6 +177,7 @@ Result<std::unique_ptr<Views>> open_postgres_views(PostgresViewsOptions options)
   if (auto migrated = postgres::migrate(database, options.connect.schema); !migrated)
     return forward_error(std::move(migrated));
   give_names(database);
+  postgres::complete_slots(database);
   if (auto status = database.status(); !status) return forward_error(std::move(status));
   return std::make_unique<PostgresViews>(std::move(*opened), std::move(options));
 }

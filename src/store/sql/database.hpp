@@ -62,6 +62,8 @@ class Database {
     return {};
   }
   void clear_error() { error_.reset(); }
+  // For whoever finds that the transaction must not go on: as if the engine had said so.
+  void refuse(Error error) { remember(std::move(error)); }
 
  protected:
   void remember(Error error) {  // the first one is what went wrong

@@ -56,6 +56,13 @@ constexpr char kReviewsDown[] = {
 #embed "../sqlite/migrations/0008_reviews.down.sql"
     , 0};
 
+constexpr char kSlotsUp[] = {
+#embed "../sqlite/migrations/0009_slots.up.sql"
+    , 0};
+constexpr char kSlotsDown[] = {
+#embed "../sqlite/migrations/0009_slots.down.sql"
+    , 0};
+
 constexpr char kAuditUp[] = {
 #embed "../sqlite/migrations/audit_0001.up.sql"
     , 0};
@@ -63,10 +70,10 @@ constexpr char kAuditDown[] = {
 #embed "../sqlite/migrations/audit_0001.down.sql"
     , 0};
 
-constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
-                            Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
-                            Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-                            Migration{kNetworkUp, kNetworkDown},       Migration{kReviewsUp, kReviewsDown}};
+constexpr std::array kViews{
+    Migration{kViewsUp, kViewsDown},     Migration{kReachUp, kReachDown},           Migration{kResultsUp, kResultsDown},
+    Migration{kAccessUp, kAccessDown},   Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+    Migration{kNetworkUp, kNetworkDown}, Migration{kReviewsUp, kReviewsDown},       Migration{kSlotsUp, kSlotsDown}};
 
 constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 

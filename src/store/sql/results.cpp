@@ -262,10 +262,16 @@ bool SqlResultReads::dump(const std::function<bool(std::string_view line)>& line
 }
 
 void SqlResultWrites::add_patient(const SourceId& source, const PatientId& patient) {
-  const std::string prefix = fhir_prefix_of_patient(source, patient);
-  Query(database_, "INSERT INTO result_patients VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", prefix, source.text(),
-        patient.text())
-      .run();
+  patients_.try_emplace(fhir_prefix_of_patient(source, patient), source, patient);
+}
+
+void SqlResultWrites::finish() {
+  for (const auto& [prefix, patient] : patients_) {
+    Query(database_, "INSERT INTO result_patients VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", prefix,
+          patient.first.text(), patient.second.text())
+        .run();
+  }
+  patients_.clear();
 }
 
 void SqlResultWrites::save(const Change& change) {
@@ -291,21 +297,21 @@ void SqlResultWrites::save(const Change& change) {
 std::int64_t SqlResultWrites::key_of_set(const Sha256& set, const std::function<std::vector<Term>()>& terms) {
   constexpr std::size_t kKnownMax = 10'000;
   if (known_sets_.size() >= kKnownMax) known_sets_.clear();
-  const auto [known, is_new] = known_sets_.try_emplace(set, 0);
-  if (!is_new) return known->second;
+  if (const auto known = known_sets_.find(set); known != known_sets_.end()) return known->second;
   {
     Query there(database_, "SELECT set_key FROM result_code_sets WHERE name = ?1", set);
-    if (there.next()) return known->second = there.integer(0);
+    if (there.next()) return known_sets_[set] = there.integer(0);
   }
+  on_new_set_();
+  std::int64_t key = 0;
   {
     Query added(database_, "INSERT INTO result_code_sets (name) VALUES (?1) RETURNING set_key", set);
-    if (added.next()) known->second = added.integer(0);
+    if (!added.next()) return 0;
+    key = added.integer(0);
   }
-  for (const Term term : terms()) {
-    Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, known->second)
-        .run();
-  }
-  return known->second;
+  for (const Term term : terms())
+    Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, key).run();
+  return known_sets_[set] = key;
 }
 
 // The tests' keys are looked up where they are needed, so that nobody waits to be told them.

@@ -181,8 +181,15 @@ std::vector<std::pair<std::string, std::int64_t>> counts_by_name(Database& datab
 // ----------------------------------------------------------------------------------------------------------------------
 
 Sequence Session::applied() {
-  Query query(database_, "SELECT applied FROM progress");
+  Query query(database_, "SELECT min(applied) FROM slots");
   return query.next() ? sequence(query.integer(0)) : Sequence{};
+}
+
+std::vector<SlotProgress> Session::progress() {
+  std::vector<SlotProgress> all;
+  Query query(database_, "SELECT slot, applied FROM slots ORDER BY slot");
+  while (query.next()) all.push_back({static_cast<Slot>(query.integer(0)), sequence(query.integer(1))});
+  return all;
 }
 
 std::string Session::log_id() {
@@ -196,10 +203,15 @@ std::string Session::feed_epoch() {
 }
 
 void WriterSession::set_applied(Sequence record) {
-  Query(database_, "UPDATE progress SET applied = ?1", number(record)).run();
+  Query(database_, "UPDATE slots SET applied = ?1 WHERE applied < ?1", number(record)).run();
+}
+
+void WriterSession::need_to_be_alone() {
+  if (!is_alone()) database_.refuse({kNotAlone, "this is not done beside other writers", ""});
 }
 
 void WriterSession::bind_log(const std::string& log_id) {
+  need_to_be_alone();
   Query(database_, "INSERT INTO meta VALUES ('log_id', ?1)", log_id).run();
 }
 
@@ -315,9 +327,20 @@ bool WriterSession::learn_clinic(const SourceId& source, const orders::Practitio
   constexpr std::size_t kKnownMax = 100'000;
   auto& known = known_.practitioner_clinics;
   if (known.size() >= kKnownMax) known.clear();
-  const bool first_seen =
-      known.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text()).second;
+  const auto [seen, first_seen] =
+      known.insert(source.text() + '\n' + fact.practitioner.text() + '\n' + fact.clinic.text());
   if (!first_seen && !stated) return false;
+  if (!is_alone()) {
+    const bool is_there = Query(database_,
+                                "SELECT 1 FROM practitioner_clinics WHERE source = ?1 AND practitioner = ?2 AND "
+                                "clinic_id = ?3",
+                                source.text(), fact.practitioner.text(), fact.clinic.text())
+                              .next();
+    if (is_there) return false;
+    known.erase(seen);
+    need_to_be_alone();  // orders of other slots may be given a clinic by it
+    return false;
+  }
   const bool is_new =
       Query(database_,
             "INSERT INTO practitioner_clinics VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING RETURNING stated",
@@ -653,12 +676,14 @@ std::vector<Backfill> Session::unfinished_backfills() {
 }
 
 PractitionerKey WriterSession::add_practitioner(const AppPractitionerId& id) {
+  need_to_be_alone();
   Query query(database_, "INSERT INTO practitioners (app_id, last_position) VALUES (?1, 0) RETURNING practitioner_key",
               id.text());
   return PractitionerKey{query.next() ? query.integer(0) : 0};
 }
 
 ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
+  need_to_be_alone();
   reads_.connections_written();
   Query query(database_,
               "INSERT INTO connections (practitioner_key, source, clinic_id, vendor_practitioner, created_at) VALUES "
@@ -669,6 +694,7 @@ ConnectionKey WriterSession::add_connection(const ConnectionRow& connection) {
 }
 
 void WriterSession::set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) {
+  need_to_be_alone();
   reads_.connections_written();
   Query(database_, "UPDATE connections SET vendor_practitioner = ?2 WHERE connection_key = ?1", connection.value,
         vendor_practitioner.text())
@@ -676,6 +702,7 @@ void WriterSession::set_vendor_practitioner(ConnectionKey connection, const Prac
 }
 
 void WriterSession::end_connection(ConnectionKey connection, Timestamp now) {
+  need_to_be_alone();
   reads_.connections_written();
   reads_.backfills_written();
   Query(database_, "UPDATE connections SET ended_at = ?2 WHERE connection_key = ?1", connection.value, now.microseconds)
@@ -684,6 +711,7 @@ void WriterSession::end_connection(ConnectionKey connection, Timestamp now) {
 }
 
 void WriterSession::save_backfill(const Backfill& backfill) {
+  need_to_be_alone();
   reads_.backfills_written();
   Query(
       database_,
@@ -709,7 +737,7 @@ std::vector<Entry> Session::entries(OrderKey order, EntryKey through) {
 }
 
 EntryKey Session::last_entry() {
-  return EntryKey{count(database_, "SELECT coalesce(max(entry_key), 0) FROM entries")};
+  return EntryKey{count(database_, "SELECT entry_key FROM last_entry")};
 }
 
 std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) {
@@ -737,8 +765,12 @@ std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t af
   return items;
 }
 
+EntryKey WriterSession::next_entry() {
+  return EntryKey{reads_.last_entry().value + 1};
+}
+
 EntryKey WriterSession::add_entry(const Entry& entry) {
-  const EntryKey key{reads_.last_entry().value + 1};
+  const EntryKey key = next_entry();
   const auto& notice = entry.notice;
   Query(database_,
         "INSERT INTO entries (entry_key, order_key, record, kind, test_id, version, current_version, previous_version, "
@@ -753,20 +785,11 @@ EntryKey WriterSession::add_entry(const Entry& entry) {
 
 void WriterSession::issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill,
                           Timestamp now) {
-  auto [position, first] = positions_.try_emplace(connection.practitioner.value, 0);
-  if (first) {
-    Query query(database_, "SELECT last_position FROM practitioners WHERE practitioner_key = ?1",
-                connection.practitioner.value);
-    if (query.next()) position->second = query.integer(0);
-  }
-  ++position->second;
-  Query(database_, "INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", connection.practitioner.value,
-        position->second, entry.key.value, connection.key.value, current, backfill, now.microseconds)
-      .run();
-  deliveries_.plan(connection, entry, position->second, now);
+  issued_.push_back({connection, entry, current, backfill, now});
 }
 
 void WriterSession::copy_facts(ViewsSnapshot& from) {
+  need_to_be_alone();
   Database& source = dynamic_cast<Session&>(from).database_;
   {
     Query read(source, "SELECT order_key, clinic_id, by_operator, delivered_at, settled_at FROM settled_clinics");
@@ -794,11 +817,25 @@ void WriterSession::copy_facts(ViewsSnapshot& from) {
 }
 
 void WriterSession::finish() {
-  for (const auto& [practitioner, position] : positions_) {
-    Query(database_, "UPDATE practitioners SET last_position = ?2 WHERE practitioner_key = ?1", practitioner, position)
-        .run();
+  results_.finish();
+  std::map<PractitionerKey, std::int64_t> positions;  // counts first; then the last one given
+  for (const Issued& item : issued_) ++positions[item.connection.practitioner];
+  for (auto& [practitioner, position] : positions) {
+    // The practitioner's row is held from here to the commit, so that positions become visible in their order (D5).
+    Query query(database_,
+                "UPDATE practitioners SET last_position = last_position + ?2 WHERE practitioner_key = ?1 RETURNING "
+                "last_position",
+                practitioner.value, position);
+    position = query.next() ? query.integer(0) - position : 0;
   }
-  positions_.clear();
+  for (const Issued& item : issued_) {
+    const std::int64_t position = ++positions[item.connection.practitioner];
+    Query(database_, "INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", item.connection.practitioner.value,
+          position, item.entry.key.value, item.connection.key.value, item.current, item.backfill, item.at.microseconds)
+        .run();
+    deliveries_.plan(item.connection, item.entry, position, item.at);
+  }
+  issued_.clear();
 }
 
 // What the writer reads

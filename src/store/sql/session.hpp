@@ -33,6 +33,8 @@ class Session : public ViewsSnapshot {
   [[nodiscard]] Result<void> status() const override { return database_.status(); }
 
   Sequence applied() override;
+  std::vector<SlotProgress> progress() override;
+  std::vector<Dispatch> dispatches() override { return {}; }
   std::string log_id() override;
   std::string feed_epoch() override;
 
@@ -140,11 +142,16 @@ class WriterReads final : public Session {
 
 class WriterSession : public ViewsTransaction {
  public:
-  WriterSession(Database& database, KnownFacts& known)
-      : database_(database), known_(known), reads_(database), results_(database, known.code_sets) {}
+  WriterSession(Database& database, KnownFacts& known, Company company = Company::kAlone)
+      : database_(database),
+        known_(known),
+        company_(company),
+        reads_(database),
+        results_(database, known.code_sets, [this] { need_to_be_alone(); }) {}
   ViewsSnapshot& read() override { return reads_; }
   void look_ahead(std::span<const EventNames> events) override;
 
+  std::vector<SlotProgress> progress() override { return reads_.progress(); }
   void set_applied(Sequence record) override;
   void bind_log(const std::string& log_id) override;
 
@@ -162,28 +169,50 @@ class WriterSession : public ViewsTransaction {
   void issue(const ConnectionRow& connection, const Entry& entry, bool current, bool backfill, Timestamp now) override;
 
   ResultWrites& results() override { return results_; }
+  void note_use(const DocumentUse& use) override { network_.save_use(use); }
 
   PractitionerKey add_practitioner(const AppPractitionerId& id) override;
   ConnectionKey add_connection(const ConnectionRow& connection) override;
   void set_vendor_practitioner(ConnectionKey connection, const PractitionerId& vendor_practitioner) override;
   void end_connection(ConnectionKey connection, Timestamp now) override;
   void save_backfill(const Backfill& backfill) override;
-  NetworkWrites& network() override { return network_; }
+  NetworkWrites& network() override { return alone(network_); }
   void copy_facts(ViewsSnapshot& from) override;
 
-  AccessWrites& access() override { return access_; }
-  DeliveryWrites& deliveries() override { return deliveries_; }
-  ReaderWrites& readers() override { return readers_; }
+  AccessWrites& access() override { return alone(access_); }
+  DeliveryWrites& deliveries() override { return alone(deliveries_); }
+  ReaderWrites& readers() override { return alone(readers_); }
   ReviewWrites& reviews() override { return reviews_; }
 
  protected:
-  void finish();  // writes what was gathered: the practitioners' last positions
-  [[nodiscard]] bool issued() const { return !positions_.empty(); }
+  // Writes what was gathered, because others may wait for it to the end of the transaction: rows that are not of one
+  // order, each kind in the order of its keys, so that nobody waits for somebody who waits for them.
+  void finish();
+  [[nodiscard]] bool issued() const { return !issued_.empty(); }
+  // A key that no entry had, above all that were given by whoever wrote alone before.
+  virtual EntryKey next_entry();
+  [[nodiscard]] bool is_alone() const { return company_ == Company::kAlone; }
 
   Database& database_;
   KnownFacts& known_;
+  const Company company_;
 
  private:
+  struct Issued {
+    ConnectionRow connection;
+    Entry entry;
+    bool current = true;
+    bool backfill = false;
+    Timestamp at;
+  };
+  // What concerns more than the orders of this transaction's slots is refused beside others.
+  void need_to_be_alone();
+  template <class Writes>
+  Writes& alone(Writes& writes) {
+    need_to_be_alone();
+    return writes;
+  }
+
   WriterReads reads_;
   SqlAccessWrites access_{database_};
   SqlDeliveryWrites deliveries_{database_};
@@ -191,8 +220,7 @@ class WriterSession : public ViewsTransaction {
   SqlReviewWrites reviews_{database_};
   SqlNetworkWrites network_{database_};
   SqlResultWrites results_;
-  // Positions handed out in this transaction, written once at its end. Nobody else can: this is the one writer.
-  std::unordered_map<std::int64_t, std::int64_t> positions_;
+  std::vector<Issued> issued_;
 };
 
 }  // namespace resultsync::store::sql
