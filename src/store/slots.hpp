@@ -1,6 +1,6 @@
 // The work of the sync step, shared out over the instances of an installation. All events of an order are of one slot;
-// who holds a slot applies its records, in the order of the line, and nobody else does meanwhile. Where one process does
-// all the work there is one slot, and it is always that process's.
+// who holds a slot applies its records, in the order of the line, and nobody else does meanwhile. Where one process
+// does all the work there is one slot, and it is always that process's.
 //
 // Which slot a record is of is written down once, by whoever holds the lease for that (the dispatcher), and is the same
 // for everybody from then on: instances may differ in version and configuration, and must not differ in this. Whoever
@@ -26,10 +26,10 @@ Slot slot_of(const SourceId& source, std::string_view name, std::size_t slots);
 
 // What a process may apply until it asks again.
 struct HeldSlots {
-  std::string owner;        // as the leases name this process
-  std::vector<Slot> slots;  // ascending
-  std::size_t of = 1;       // how many there are
-  bool gives_slots = true;  // holds the lease of the dispatcher
+  std::string owner;          // as the leases name this process
+  std::vector<Slot> slots;    // ascending
+  std::size_t of = 1;         // how many there are
+  bool gives_slots = true;    // holds the lease of the dispatcher
   std::uint64_t takings = 0;  // how often something was taken: what was held before may have been another's meanwhile
   [[nodiscard]] bool is_everything() const { return gives_slots && slots.size() == of; }
   bool operator==(const HeldSlots&) const = default;

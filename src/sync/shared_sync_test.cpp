@@ -24,8 +24,8 @@
 namespace resultsync::sync {
 namespace {
 
-using store::postgres::PostgresSlots;
 using std::chrono::milliseconds;
+using store::postgres::PostgresSlots;
 using test::EventBody;
 
 const SourceId kRupa("rupa");
@@ -145,7 +145,8 @@ std::vector<std::string> some_events(unsigned seed, int count) {
     const std::string practitioner = "pra_" + std::to_string(order);
     one_of(4) == 0 ? body.by(practitioner) : body.by(practitioner, clinic);
     body.patient("pat_" + std::to_string(order % 7));
-    body.test("t" + std::to_string(order) + std::to_string(one_of(2)), one_of(5) == 0 ? "" : "content " + std::to_string(one_of(4)));
+    body.test("t" + std::to_string(order) + std::to_string(one_of(2)),
+              one_of(5) == 0 ? "" : "content " + std::to_string(one_of(4)));
     bodies.push_back(one_of(40) == 0 ? "not json " + std::to_string(i) : body.text());
   }
   return bodies;
@@ -267,7 +268,8 @@ TEST_P(SharedSyncByChance, any_number_of_instances_tell_what_one_would) {
     }
     // One comes, one goes, one works.
     if (dice() % 60 == 0 && instances.size() < 4) instances.push_back(start(1 + dice() % 20));
-    if (dice() % 80 == 0 && instances.size() > 1) instances.erase(instances.begin() + static_cast<std::ptrdiff_t>(dice() % instances.size()));
+    if (dice() % 80 == 0 && instances.size() > 1)
+      instances.erase(instances.begin() + static_cast<std::ptrdiff_t>(dice() % instances.size()));
     if (dice() % 100 == 0) connect(instances[0]->views(), "carla", "cli_" + std::to_string(dice() % 6));
     for (unsigned i = dice() % 3; i > 0; --i) instances[dice() % instances.size()]->step();
   }

@@ -54,10 +54,7 @@ bool take_dispatcher(Database& database, const std::string& member, std::int64_t
 }  // namespace
 
 PostgresSlots::PostgresSlots(ConnectOptions connect, const runtime::Clock& clock, SlotOptions options)
-    : connect_(std::move(connect)),
-      options_(options),
-      clock_(clock),
-      member_(encode_hex(runtime::random_bytes(8))) {
+    : connect_(std::move(connect)), options_(options), clock_(clock), member_(encode_hex(runtime::random_bytes(8))) {
   held_ = {.owner = member_, .slots = {}, .of = kSlots, .gives_slots = false};
 }
 
@@ -99,9 +96,8 @@ Result<HeldSlots> PostgresSlots::look(Database& database) {
   database.begin(Database::Mode::kWrite);
   const std::int64_t now = server_time(database);
   const std::int64_t until = now + options_.lease.count();
-  Query(database,
-        "INSERT INTO sync_members VALUES (?1, ?2) ON CONFLICT (member) DO UPDATE SET until = excluded.until", member_,
-        until)
+  Query(database, "INSERT INTO sync_members VALUES (?1, ?2) ON CONFLICT (member) DO UPDATE SET until = excluded.until",
+        member_, until)
       .run();
   std::vector<std::int64_t> mine;
   {

@@ -16,7 +16,7 @@ struct SlotOptions {
   std::chrono::milliseconds look_every{1'000};
 };
 
-inline constexpr std::size_t kSlots = 16;           // rows of `slots`: as many instances can share the work
+inline constexpr std::size_t kSlots = 16;            // rows of `slots`: as many instances can share the work
 inline constexpr std::int64_t kDispatcher = kSlots;  // the lease of whoever gives records their slots
 
 class PostgresSlots final : public SlotLeases {
