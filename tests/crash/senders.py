@@ -61,6 +61,20 @@ class Ledger:
     statuses: dict[int, int] = dataclasses.field(default_factory=dict)   # 0: the connection ended, or there was none
 
 
+def together(ledgers: list[Ledger]) -> Ledger:
+    """Of senders that shared nothing but what they sent to. They must be at rest."""
+    whole = Ledger()
+    for one in ledgers:
+        whole.events |= one.events
+        whole.acknowledged += one.acknowledged
+        whole.forged_ids |= one.forged_ids
+        whole.forged_acknowledged += one.forged_acknowledged
+        whole.hung += one.hung
+        for status, count in one.statuses.items():
+            whole.statuses[status] = whole.statuses.get(status, 0) + count
+    return whole
+
+
 class Senders:
     """Threads that send while `go()` holds and rest after `rest()`. They meet a dead server by writing down what got no answer."""
 
@@ -82,6 +96,8 @@ class Senders:
 
     def rest(self) -> None:
         """Returns when no request is under way any more."""
+        if not self.going.is_set():
+            return  # they rest already
         self.going.clear()
         for _ in self.threads:
             self.resting.acquire()

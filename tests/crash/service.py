@@ -100,9 +100,12 @@ class Service:
     def get_private(self, path: str, timeout: float = 30, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         return exchange(self.private_port, "GET", path, None, headers or {}, timeout)
 
+    def request(self, method: str, path: str, body: dict | None = None) -> tuple[int, bytes]:
+        return exchange(self.private_port, method, path, json.dumps(body) if body is not None else None,
+                        {**self.bearer(), "Content-Type": "application/json"}, 30)
+
     def api(self, path: str, method: str = "GET", body: dict | None = None) -> dict:
-        status, text = exchange(self.private_port, method, path, json.dumps(body) if body is not None else None,
-                                {**self.bearer(), "Content-Type": "application/json"}, 30)
+        status, text = self.request(method, path, body)
         if status // 100 != 2:
             raise RuntimeError(f"{method} {path}: {status} {text[:300]!r}")
         return json.loads(text) if text else {}
@@ -128,9 +131,9 @@ class Service:
             after = page["next"]
 
     def wait_synced(self) -> None:
-        """Until the views have everything that is in the log (P1)."""
+        """Until the views have everything that is in the log, and whoever was connected what was there before (P1)."""
         deadline = time.monotonic() + SYNC_PATIENCE_SECONDS
-        while self.api("/v1/status")["log"]["lag_records"] > 0:
+        while (status := self.api("/v1/status"))["log"]["lag_records"] > 0 or status["backfills"]:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the views have not caught up within {SYNC_PATIENCE_SECONDS} s (P1)")
             time.sleep(0.02)
@@ -146,12 +149,16 @@ def exchange(port: int, method: str, path: str, body: str | None, headers: dict[
         connection.close()
 
 
+_given: set[int] = set()  # to somebody who may not listen yet
+
+
 def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
+    ports: list[int] = []
+    while len(ports) < count:
+        with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            ports.append(port)
+    return ports
