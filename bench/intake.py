@@ -8,6 +8,7 @@ their spread, and ratios: absolute numbers belong to one machine.
     bench/intake.py            # five rounds
     bench/intake.py --quick    # one short round, to see that everything works
     bench/intake.py --store postgres   # the same on PostgreSQL, each server with a private cluster
+    bench/intake.py --store postgres --runs 3 --seconds 4 --through-events 60000 --no-steady   # in about eight minutes
 
 The script sees to it that only loopback is a target. Python's standard library is all it needs.
 """
@@ -58,9 +59,10 @@ def main() -> int:
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine.describe(),
               "rounds": rounds, "seconds": seconds, "runs": [], "fdatasync_us": [], "through": []}
 
+    loads = LOADS[:2] if arguments.no_steady else LOADS
     for number in range(rounds):
         report["fdatasync_us"].append(machine.fdatasync_latency_us(arguments.directory))
-        for load in LOADS:
+        for load in loads:
             for server in servers:
                 run = measure(server, load, loadgen, seconds, arguments.directory)
                 report["runs"].append({"round": number, "server": server.name, "load": load.name, **run})
@@ -98,6 +100,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="alternating rounds")
     parser.add_argument("--seconds", type=float, default=6, help="measured seconds of each run, after one of warm-up")
     parser.add_argument("--through-events", type=int, default=200_000, help="events of the run through to the feed")
+    parser.add_argument("--no-steady", action="store_true", help="leave out the runs at a fixed rate, which are about latency alone")
     parser.add_argument("--only", help="letters of the servers to run, for example ab")
     parser.add_argument("--store", choices=("embedded", "postgres"), default="embedded", help="where every server keeps its events")
     parser.add_argument("--quick", action="store_true", help="one round of short runs, printed and not kept")
@@ -219,6 +222,8 @@ def readable(report: dict, names: list[str]) -> str:
     for name in names:
         for load in LOADS:
             runs = [run for run in report["runs"] if run["server"] == name and run["load"] == load.name]
+            if not runs:
+                continue
             latency = lambda key: spread([run["latency_us"][key] / 1000 for run in runs], 2)  # noqa: E731
             lines.append(f"| {name} | {load.name} | {spread([run['per_second'] for run in runs], 0)} | {latency('p50')} | {latency('p99')} | "
                          f"{latency('p99_9')} | {spread([run['cpu_us_per_event'] for run in runs], 0)} | "

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import ClassVar
 
 from measure.servers import BENCH, PEER_PYTHON, Resultsync, Running, free_port, spawn
 
@@ -17,15 +18,20 @@ sys.path.insert(0, str(BENCH.parent / "tests" / "postgres"))
 from cluster import Cluster, as_server_user, binaries  # noqa: E402
 
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+# For tables larger than memory on a machine of 16 GB or more that does nothing else. Commits are as durable as ever.
+LARGE = {"shared_buffers": "4GB", "effective_cache_size": "12GB", "maintenance_work_mem": "512MB", "random_page_cost": "1.1",
+         "autovacuum_naptime": "15s"}
 
 
 @dataclasses.dataclass
 class OnPostgres:
     """Starts the cluster with the server, and ends it with it."""
 
+    more_settings: ClassVar[dict[str, str]] = {}  # of the cluster
+
     def cluster(self, directory: pathlib.Path) -> Cluster:
         directory.chmod(0o755)
-        made = Cluster(SETTINGS, tcp=True, parent=directory)
+        made = Cluster({**SETTINGS, **self.more_settings}, tcp=True, parent=directory)
         made.create()
         made.start()
         return made
@@ -63,7 +69,8 @@ class ResultsyncOnPostgres(OnPostgres, Resultsync):
             del os.environ["RESULTSYNC_SERVER_STORE"]
 
     def stored(self, running: Running) -> int:
-        return Resultsync.stored(self, running)
+        """Rows that are committed, as the peers are asked; what becomes of them, the run through to the feed compares."""
+        return int(running.cluster.query("SELECT count(*) FROM resultsync.log_records"))
 
 
 @dataclasses.dataclass
