@@ -62,17 +62,20 @@ std::vector<ResultRow> result_rows(Query& query) {
   return rows;
 }
 
-#define CHANGED_FILTERS                                                                                             \
-  IN_SIGHT("o")                                                                                                     \
-  "AND (?3 = '' OR o.source = ?3) AND (?4 = '' OR t.status = ?4) AND t.changed_at >= ?5 "                           \
-  "AND (t.changed_at, t.test_key) > (?6, ?7) AND (?9 = '' OR t.test_id = ?9) AND (?10 = '' OR o.order_id = ?10) "   \
-  "AND (?11 = '' OR o.patient_id = ?11) AND (?12 = 0 OR (?12 = 1 AND t.review < 2) OR (?12 = 2 AND t.review = 2)) " \
-  "ORDER BY t.changed_at, t.test_key LIMIT ?8"
+#define CHANGED_ROWS                                                                                              \
+  IN_SIGHT("o")                                                                                                   \
+  "AND (?3 = '' OR o.source = ?3) AND (?4 = '' OR t.status = ?4) AND t.changed_at >= ?5 "                         \
+  "AND (t.changed_at, t.test_key) > (?6, ?7) AND (?9 = '' OR t.test_id = ?9) AND (?10 = '' OR o.order_id = ?10) " \
+  "AND (?11 = '' OR o.patient_id = ?11) AND (?12 = 0 OR (?12 = 1 AND t.review < 2) OR (?12 = 2 AND t.review = 2)) "
+#define CHANGED_FILTERS CHANGED_ROWS "ORDER BY t.changed_at, t.test_key LIMIT ?8"
+// Of one order, test or patient: few rows, which are found and sorted. Sorted by an expression, lest PostgreSQL walk
+// through all results there are in the order of their index until it meets them.
+#define CHANGED_FEW CHANGED_ROWS "ORDER BY t.changed_at + 0, t.test_key LIMIT ?8"
 
 const char* changed_query(const ResultFilter& filter) {
-  if (filter.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?9 AND " CHANGED_FILTERS;
-  if (filter.order) return RESULT_COLUMNS OF_ORDERS "o.order_id = ?10 AND " CHANGED_FILTERS;
-  if (filter.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?11 AND " CHANGED_FILTERS;
+  if (filter.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?9 AND " CHANGED_FEW;
+  if (filter.order) return RESULT_COLUMNS OF_ORDERS "o.order_id = ?10 AND " CHANGED_FEW;
+  if (filter.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?11 AND " CHANGED_FEW;
   if (filter.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER CHANGED_FILTERS;
   if (!filter.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH CHANGED_FILTERS;
   if (filter.reviewed == false) return RESULT_COLUMNS OF_TESTS "t.review < 2 AND " CHANGED_FILTERS;
