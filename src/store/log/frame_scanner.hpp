@@ -22,13 +22,13 @@ class FrameScanner {
  public:
   // `file` must outlive the scanner. `window_bytes`: how much is read at a time.
   FrameScanner(const runtime::File& file, std::uint64_t offset, std::size_t window_bytes = std::size_t{1024} * 1024)
-      : file_(&file), next_offset_(offset), window_bytes_(window_bytes) {}
+      : file_(&file), offset_(offset), next_offset_(offset), window_bytes_(window_bytes) {}
 
   // The frame at the place where the last one ended. What the file ends in the middle of is kDamaged. After anything
   // but kWhole the scanner stays where it is.
   Result<DecodedFrame> next();
 
-  // Where the frame of the last next() begins.
+  // Where the frame of the last next() begins; before it, where the scanner does.
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
   // Where the next one begins.
   [[nodiscard]] std::uint64_t next_offset() const { return next_offset_; }
@@ -42,7 +42,7 @@ class FrameScanner {
   Result<std::string_view> look(std::uint64_t offset, std::size_t count);
 
   const runtime::File* file_;
-  std::uint64_t offset_ = 0;
+  std::uint64_t offset_;
   std::uint64_t next_offset_;
   std::size_t window_bytes_;
   std::uint64_t window_offset_ = 0;

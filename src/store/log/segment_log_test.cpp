@@ -516,6 +516,74 @@ TEST_F(SegmentLogTest, small_segments_are_many_and_read_as_one_log) {
   EXPECT_EQ(expect_prefix(*open(settings)), 200U);
 }
 
+// How many bytes this process has read so far.
+std::uint64_t bytes_read() {
+  const std::string text = *runtime::read_file("/proc/self/io");
+  return std::stoull(text.substr(text.find("rchar: ") + 7));
+}
+
+TEST_F(SegmentLogTest, one_record_of_a_closed_segment_is_found_by_reading_little_of_it) {
+  auto settings = options(std::uint64_t{2} * 1024 * 1024);
+  settings.open_segments_max = 1;
+  // Frames of very different sizes, by long stretches: what a guess by the numbers does worst with.
+  const auto body = [](std::uint64_t i) {
+    std::string text = body_of(i);
+    const std::size_t filling = i / 500 % 3 == 0 ? 20'000 : i % 97 == 0 ? 60'000 : 0;
+    for (std::uint64_t n = i; text.size() < filling;) text += std::to_string(n = n * 6'364'136'223'846'793'005U + 1);
+    return text;
+  };
+  constexpr std::uint64_t kRecords = 3'000;
+  {
+    auto log = open(settings);
+    for (std::uint64_t i = 1; i <= kRecords; ++i) ASSERT_TRUE(append(*log, body(i)));
+  }
+  ASSERT_GT(segment_names().size(), 2U);
+  const auto log = open(settings);
+  const std::uint64_t before = bytes_read();
+  constexpr std::uint64_t kLooks = 400;
+  std::uint64_t shown = 0;
+  for (std::uint64_t i = 1; i <= kLooks; ++i) {
+    const std::uint64_t wanted = (i * 7'919) % kRecords + 1;
+    const auto found = log->at({wanted});
+    ASSERT_TRUE(found) << found.error().text();
+    ASSERT_EQ(found->record.body, body(wanted));
+    shown += found->record.body.size();
+  }
+  EXPECT_LT((bytes_read() - before - shown) / kLooks, 256U * 1024) << "and not the segment";
+}
+
+TEST_F(SegmentLogTest, a_record_behind_damage_in_a_closed_segment_is_read) {
+  auto settings = options(std::uint64_t{4} * 1024 * 1024);
+  {
+    append_next(*open(settings), 300);
+  }
+  append_next(*open(settings), 1);  // the first segment is closed
+  const auto log = open(settings);
+  std::vector<std::uint64_t> places;
+  {
+    const auto file = *runtime::File::open_read(segment(1));
+    log::FrameScanner scanner(file, log::kSegmentHeaderBytes);
+    for (auto frame = scanner.next(); frame && frame->state == log::DecodedFrame::State::kWhole;
+         frame = scanner.next()) {
+      if (frame->header.kind == log::FrameKind::kRecord) places.push_back(scanner.offset());
+    }
+  }
+  ASSERT_GE(places.size(), 300U);
+  for (const std::uint64_t damaged : {1U, 10U, 150U, 151U, 299U}) {
+    change(segment(1), places[damaged - 1] + 40, [](char& byte) { byte = static_cast<char>(byte ^ 1); });
+  }
+  for (std::uint64_t i = 1; i <= 300; ++i) {
+    const auto found = log->at({i});
+    const bool is_damaged = i == 1 || i == 10 || i == 150 || i == 151 || i == 299;
+    ASSERT_EQ(found.has_value(), !is_damaged) << i;
+    if (is_damaged) {
+      EXPECT_EQ(found.error().code, "corrupt_record");
+    } else {
+      EXPECT_EQ(found->record.body, body_of(i));
+    }
+  }
+}
+
 TEST_F(SegmentLogTest, a_record_larger_than_a_segment_gets_one_of_its_own) {
   auto log = open(options(8192));
   const std::string large = runtime::random_bytes(100'000);

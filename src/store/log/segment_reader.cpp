@@ -7,7 +7,6 @@
 
 #include "store/log/frame_scanner.hpp"
 #include "store/log/payload.hpp"
-#include "store/log/segment_walk.hpp"
 
 namespace resultsync::store::log {
 
@@ -18,6 +17,17 @@ namespace {
 constexpr std::uint64_t kIndexStride = 16;
 constexpr std::size_t kWindowBytesMin = std::size_t{16} * 1024;
 constexpr std::size_t kWindowBytesMax = std::size_t{256} * 1024;
+
+bool is_mark(const Result<DecodedFrame>& frame) {
+  return frame && frame->state == State::kWhole && frame->header.kind == FrameKind::kMark;
+}
+
+// The next whole frame of a record behind the place where the scanner stands, wherever that is.
+Result<DecodedFrame> next_record_behind(FrameScanner& scanner) {
+  auto frame = scanner.search();
+  while (is_mark(frame)) frame = scanner.search();
+  return frame;
+}
 
 }  // namespace
 
@@ -74,7 +84,6 @@ Result<std::shared_ptr<SegmentReader>> SegmentReader::open_closed(const std::str
   if (!key) return fail(key.error().code, fmt::format("{}: {}", path, key.error().message), key.error().cause);
   auto reader = std::make_shared<SegmentReader>(std::move(*file), std::move(*key), header->first);
   reader->last_possible_ = last_possible;
-  reader->indexed_ = false;
   return reader;
 }
 
@@ -88,11 +97,14 @@ void SegmentReader::note(Sequence sequence, std::uint64_t offset) {
 
 Result<void> SegmentReader::read(Sequence from, Sequence through, ReadBudget& budget,
                                  std::vector<StoredRecord>& out) const {
-  SparseIndex::Place start;
-  {
+  SparseIndex::Place start{first_, kSegmentHeaderBytes};
+  if (last_possible_) {
+    auto found = find_in_closed(from);
+    if (!found) return forward_error(std::move(found));
+    start = *found;
+  } else {
     const std::lock_guard lock(mutex_);
-    if (!indexed_) index_closed();
-    start = index_.find(from, {first_, kSegmentHeaderBytes});
+    start = index_.find(from, start);
   }
   const std::size_t window = std::clamp(budget.left.records_max * 1024, kWindowBytesMin, kWindowBytesMax);
   FrameScanner scanner(file_, start.offset, window);
@@ -100,10 +112,16 @@ Result<void> SegmentReader::read(Sequence from, Sequence through, ReadBudget& bu
   for (Sequence expected = start.sequence; expected <= through && budget.left.records_max > 0;) {
     auto frame = scanner.next();
     if (!frame) return forward_error(std::move(frame));
-    const bool mark = frame->state == State::kWhole && frame->header.kind == FrameKind::kMark;
-    if (mark) continue;
+    if (is_mark(frame)) continue;
     if (frame->state != State::kWhole || frame->header.sequence != expected) {
-      return corrupt_record(file_.path(), scanner.offset(), expected);
+      // Before what is asked for: what is behind the damage can still be read.
+      const std::uint64_t place = scanner.offset();
+      if (frame->state != State::kWhole) frame = next_record_behind(scanner);
+      if (!frame) return forward_error(std::move(frame));
+      const Sequence found = frame->header.sequence;
+      if (frame->state != State::kWhole || found <= expected || found > from)
+        return corrupt_record(file_.path(), place, std::max(expected, from));
+      expected = found;
     }
     if (expected >= from) {
       auto record = open_record(opener, *frame, file_.path(), scanner.offset());
@@ -116,20 +134,36 @@ Result<void> SegmentReader::read(Sequence from, Sequence through, ReadBudget& bu
   return {};
 }
 
-// Past damage too: what is behind it can still be read.
-void SegmentReader::index_closed() const {
-  bool behind_damage = false;
-  const SegmentWalk walk{.on_frame =
-                             [&](const DecodedFrame& frame, std::uint64_t offset) {
-                               const Sequence sequence = frame.header.sequence;
-                               std::exchange(behind_damage, false) ? index_.note_always(sequence, offset)
-                                                                   : index_.note(sequence, offset);
-                               return true;
-                             },
-                         .on_damage = [&](Sequence, Sequence, std::uint64_t) { behind_damage = true; }};
-  // Where the file cannot be read, whoever reads there is told.
-  static_cast<void>(walk_segment(file_, first_, last_possible_, walk));
-  indexed_ = true;
+// A place at or before the record, not many frames away from it. Frames stand in the order of their numbers, each at a
+// multiple of 16, and are known by their checksums; behind the last one may stand zeros.
+Result<SparseIndex::Place> SegmentReader::find_in_closed(Sequence wanted) const {
+  SparseIndex::Place before{first_, kSegmentHeaderBytes};
+  const auto size = file_.size();
+  if (!size) return std::unexpected(size.error());
+  SparseIndex::Place behind{last_possible_->next(), *size};
+  // Guessing by the numbers comes near at once where frames are of like sizes; halving bounds it where they are not.
+  for (int guesses = 0; wanted.value >= before.sequence.value + kIndexStride; ++guesses) {
+    const std::uint64_t between = behind.offset - before.offset;
+    if (between <= kWindowBytesMin) break;
+    const double share = guesses % 2 == 0 ? static_cast<double>(wanted.value - before.sequence.value) /
+                                                static_cast<double>(behind.sequence.value - before.sequence.value)
+                                          : 0.5;
+    const auto guess = static_cast<std::uint64_t>(share * static_cast<double>(between));
+    const std::uint64_t step = std::clamp<std::uint64_t>(guess - std::min<std::uint64_t>(guess, kWindowBytesMin / 2),
+                                                         kFrameAlignment, between - kFrameAlignment);
+    const std::uint64_t offset = (before.offset + step) / kFrameAlignment * kFrameAlignment;
+    FrameScanner scanner(file_, offset - kFrameAlignment, kWindowBytesMin);
+    const auto frame = next_record_behind(scanner);
+    if (!frame) return std::unexpected(frame.error());
+    const bool is_ours = frame->state == State::kWhole && frame->header.sequence > before.sequence &&
+                         frame->header.sequence < behind.sequence;
+    if (is_ours && frame->header.sequence <= wanted) {
+      before = {frame->header.sequence, scanner.offset()};
+    } else {
+      behind = {is_ours ? frame->header.sequence : behind.sequence, offset};
+    }
+  }
+  return before;
 }
 
 }  // namespace resultsync::store::log

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,6 @@ class SparseIndex {
   };
   // Of records in order; keeps those it needs.
   void note(Sequence sequence, std::uint64_t offset);
-  // One that has to be kept: it cannot be reached from the one before.
-  void note_always(Sequence sequence, std::uint64_t offset) { places_.push_back({sequence, offset}); }
   // The last place kept that is not after `sequence`; `otherwise` where there is none.
   [[nodiscard]] Place find(Sequence sequence, Place otherwise) const;
 
@@ -51,7 +50,8 @@ Result<Record> open_record(FrameOpener& opener, const DecodedFrame& frame, const
 
 class SegmentReader {
  public:
-  // Of a segment that is closed: where its records are is found out at the first read.
+  // Of a segment that is closed: where a record is, is searched for as in a dictionary, by guessing from its number and
+  // looking what stands there. Nothing has to be read before, or kept, for that.
   static Result<std::shared_ptr<SegmentReader>> open_closed(const std::string& path, Sequence last_possible,
                                                             const runtime::MasterKey& master);
   // Of the segment being written: its writer tells where the records are, before it lets anybody read them.
@@ -64,15 +64,14 @@ class SegmentReader {
   Result<void> read(Sequence from, Sequence through, ReadBudget& budget, std::vector<StoredRecord>& out) const;
 
  private:
-  void index_closed() const;
+  [[nodiscard]] Result<SparseIndex::Place> find_in_closed(Sequence wanted) const;
 
   const runtime::File file_;
   const SegmentKey key_;
   const Sequence first_;
-  Sequence last_possible_;  // of a closed segment; set before anybody reads
+  std::optional<Sequence> last_possible_;  // of a segment that was closed when it was opened
   mutable std::mutex mutex_;
-  mutable SparseIndex index_;    // guarded by mutex_
-  mutable bool indexed_ = true;  // guarded by mutex_
+  SparseIndex index_;  // by its writer; guarded by mutex_
 };
 
 }  // namespace resultsync::store::log
