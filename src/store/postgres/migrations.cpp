@@ -66,9 +66,12 @@ void lock_migrations(Database& database, const std::string& schema) {
 }
 
 // In a transaction of its own: false if nothing was missing.
+// Whoever writes to the views has locked rows of some tables when a migration wants to lock all of others, and the
+// other way round: so it takes its turn among them.
 Result<bool> apply_next(Database& database, const std::string& schema) {
   database.begin(Database::Mode::kWrite);
   lock_migrations(database, schema);
+  sql::Query(database, kLockWriter).next();
   const Formats formats = formats_of(database);
   if (auto status = database.status(); !status) return forward_error(std::move(status));
   if (auto known = refuse_newer(formats); !known) return forward_error(std::move(known));
