@@ -326,6 +326,10 @@ void Database::execute(const std::string& sql) {
   if (!broken_) PQenterPipelineMode(handle_);
 }
 
+void Database::meet_in_order(bool in_order) {
+  send_text(in_order ? "SET LOCAL enable_sort = off" : "SET LOCAL enable_sort = on");
+}
+
 sql::Statement* Database::prepared(const char* sql) {
   if (!usable()) {
     remember(unavailable("the connection was lost"));

@@ -53,6 +53,7 @@ class Database final : public sql::Database {
   void execute(const std::string& sql) override;  // waits
   sql::Statement* prepared(const char* sql) override;
   [[nodiscard]] bool is_remote() const override { return true; }
+  void meet_in_order(bool in_order) override;  // not waited for; inside a transaction
 
   // `kWrite`: read committed. `kSnapshot`: repeatable read, read only. Not waited for.
   enum class Mode { kWrite, kSnapshot };

@@ -56,6 +56,10 @@ class Database {
   // Whether every question is a round trip to somebody else, so that asking together pays.
   [[nodiscard]] virtual bool is_remote() const { return false; }
 
+  // Until it is taken back or the transaction ends, rows are met in the order of an index where that is asked for. For
+  // pages of what may be long: an engine that expects few rows would read all of them, and sort.
+  virtual void meet_in_order(bool) {}
+
   [[nodiscard]] bool failed() const { return error_.has_value(); }
   [[nodiscard]] Result<void> status() const {
     if (error_) return std::unexpected(*error_);
@@ -72,6 +76,18 @@ class Database {
 
  private:
   std::optional<Error> error_;
+};
+
+// For as long as it lives: Database::meet_in_order().
+class InOrder {
+ public:
+  explicit InOrder(Database& database) : database_(database) { database_.meet_in_order(true); }
+  ~InOrder() { database_.meet_in_order(false); }
+  InOrder(const InOrder&) = delete;
+  InOrder& operator=(const InOrder&) = delete;
+
+ private:
+  Database& database_;
 };
 
 // Bytes for a BLOB column.

@@ -92,6 +92,7 @@ std::vector<FeedPlace> SqlReaderReads::unacknowledged_feeds(const Unacknowledged
 
 void SqlReaderReads::add_unacknowledged(std::vector<UnacknowledgedRow>& rows, FeedPlace after, Timestamp issued_until,
                                         std::size_t limit, Reach reach) {
+  const InOrder in_order(database_);
   Query query(database_,
               "SELECT p.app_id, f.position, e.kind, o.source, o.order_id, e.test_id, e.version, f.issued_at "
               "FROM feed f JOIN practitioners p ON p.practitioner_key = f.practitioner_key "

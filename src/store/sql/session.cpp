@@ -742,6 +742,7 @@ EntryKey Session::last_entry() {
 
 std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) {
   std::vector<FeedRow> items;
+  const InOrder in_order(database_);
   Query query(
       database_,
       "SELECT f.position, f.current, f.backfill, f.issued_at, o.order_id, " ENTRY_COLUMNS ", " CONNECTION_COLUMNS
