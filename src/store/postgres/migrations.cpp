@@ -66,15 +66,19 @@ void lock_migrations(Database& database, const std::string& schema) {
 }
 
 // In a transaction of its own: false if nothing was missing.
-// Whoever writes to the views has locked rows of some tables when a migration wants to lock all of others, and the
-// other way round: so it takes its turn among them.
 Result<bool> apply_next(Database& database, const std::string& schema) {
   database.begin(Database::Mode::kWrite);
   lock_migrations(database, schema);
-  sql::Query(database, kLockWriter).next();
   const Formats formats = formats_of(database);
   if (auto status = database.status(); !status) return forward_error(std::move(status));
   if (auto known = refuse_newer(formats); !known) return forward_error(std::move(known));
+  if (formats == newest()) {
+    database.rollback();
+    return false;
+  }
+  // Whoever writes to the views has locked rows of some tables when a migration wants to lock all of others, and the
+  // other way round: so it takes its turn among them.
+  sql::Query(database, kLockWriter).next();
   if (formats.log < newest().log) {
     database.execute(kLogMigrations[static_cast<std::size_t>(formats.log)]);
     database.execute("UPDATE format SET log = log + 1");
@@ -83,12 +87,9 @@ Result<bool> apply_next(Database& database, const std::string& schema) {
                          ? std::string(kSlotsUp)
                          : table_definitions(of_views()[static_cast<std::size_t>(formats.views)].up));
     database.execute("UPDATE format SET views = views + 1");
-  } else if (formats.audit < newest().audit) {
+  } else {
     database.execute(table_definitions(of_audit()[static_cast<std::size_t>(formats.audit)].up));
     database.execute("UPDATE format SET audit = audit + 1");
-  } else {
-    database.rollback();
-    return false;
   }
   if (auto committed = database.commit(); !committed) return forward_error(std::move(committed));
   return true;
