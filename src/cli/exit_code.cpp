@@ -19,6 +19,7 @@ ExitCode exit_code_of(const Error& error) {
       {"conflict", ExitCode::kConflict},
       {"locked", ExitCode::kConflict},
       {"address_in_use", ExitCode::kConflict},
+      {"newer_format", ExitCode::kConflict},
       {"no_server", ExitCode::kUnavailable},
       {"unavailable", ExitCode::kUnavailable},
       {"connect_failed", ExitCode::kUnavailable},

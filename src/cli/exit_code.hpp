@@ -33,7 +33,7 @@ inline constexpr std::array<ExitCodeMeaning, 10> kExitCodes = {{
     {ExitCode::kNotFound, "what was asked for does not exist"},
     {ExitCode::kAuth, "the server refused the key, or a file may not be read"},
     {ExitCode::kConflict,
-     "it contradicts what is there already (an address or a data directory in use, a settled clinic)"},
+     "it contradicts what is there already (an address or a data directory in use, a newer store, a settled clinic)"},
     {ExitCode::kUnavailable, "no server answers, or it is overloaded or not ready"},
     {ExitCode::kVerificationFailed, "a signature, the log or the views are not what they should be"},
     {ExitCode::kStoreFailure,

@@ -57,6 +57,8 @@ class SlotLeases {
   // Renews what is held, takes what is this process's share, gives back what is beyond it. Asks seldom: what it says
   // may be a second old, and a transaction that was begun with it says what still holds. Error: kUnavailable.
   virtual Result<HeldSlots> hold() = 0;
+  // What was said does not hold any more, it seems: the next hold() asks.
+  virtual void ask_again() = 0;
   // Before a process ends: others need not wait until its leases are over. What cannot be given back runs out.
   virtual void give_back() = 0;
 
@@ -73,6 +75,7 @@ inline constexpr std::string_view kNotHeld = "not_held";
 class OneSlot final : public SlotLeases {
  public:
   Result<HeldSlots> hold() override { return HeldSlots{.owner = {}, .slots = {0}}; }
+  void ask_again() override {}
   void give_back() override {}
   Result<std::vector<Dispatch>> dispatched(Sequence, std::size_t) override { return std::vector<Dispatch>{}; }
   Result<void> dispatch(const Dispatch&) override { return {}; }

@@ -35,6 +35,13 @@ void look_ahead(store::ViewsTransaction& transaction, std::span<const NextRecord
   transaction.look_ahead(names);
 }
 
+bool holds_all_of(const std::vector<store::SlotProgress>& progress, const std::vector<store::Slot>& slots) {
+  return std::ranges::all_of(slots, [&](store::Slot slot) {
+    const auto found = std::ranges::find(progress, slot, &store::SlotProgress::slot);
+    return found != progress.end() && found->held;
+  });
+}
+
 // What the transaction has applied of a record's slot; of one without a slot, all slots are equally far.
 Sequence applied_of(const std::vector<store::SlotProgress>& progress, const std::optional<store::Slot>& slot) {
   if (!slot) return std::ranges::min(progress, {}, &store::SlotProgress::applied).applied;
@@ -137,6 +144,7 @@ Result<bool> Sync::apply_records() {
     return true;
   }
   held_.reset();  // it is asked anew how things are
+  leases_->ask_again();
   if (applied.error().code == store::kNotHeld) return true;
   return applied;
 }
@@ -157,39 +165,18 @@ Result<bool> Sync::apply_next() {
   const auto transaction = views_.begin(*held_, alone ? store::Company::kAlone : store::Company::kBesideOthers);
   const auto started = clock_.monotonic();
   const auto progress = transaction->progress();
-  for (const store::Slot slot : held_->slots) {
-    const auto found = std::ranges::find(progress, slot, &store::SlotProgress::slot);
-    if (found != progress.end() && found->held) continue;
-    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
-    return fail(store::kNotHeld, "a slot is another instance's now");
-  }
+  if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
+  if (!holds_all_of(progress, held_->slots)) return fail(store::kNotHeld, "a slot is another instance's now");
   if (!is_bound_ && transaction->read().log_id().empty()) transaction->bind_log(log_.id());
-  std::size_t items = 0;
-  std::size_t done = 0;
-  std::size_t records = 0;
-  std::size_t looked_ahead = 0;
+  const auto turn = apply_pending(*transaction, progress, started);
+  if (!turn) return std::unexpected(turn.error());
   const auto& pending = ahead_.pending();
-  for (; done < pending.size() && !turn_is_over(*transaction, started, records); ++done) {
-    const NextRecord& next = pending[done];
-    if (next.stored.sequence <= applied_of(progress, next.slot)) continue;
-    if (done >= looked_ahead) {
-      std::vector<const NextRecord*> page;
-      for (looked_ahead = done; looked_ahead < pending.size() && page.size() < kLookAhead; ++looked_ahead)
-        page.push_back(&pending[looked_ahead]);
-      look_ahead(*transaction, page);
-    }
-    auto issued = apply_record(*transaction, log_, next.stored, apply_options_, clock_.now(),
-                               next.reading ? &*next.reading : nullptr);
-    if (!issued) return forward_error(std::move(issued));
-    if (auto status = transaction->read().status(); !status) return forward_error(std::move(status));
-    items += *issued;
-    ++records;
-  }
-  const Sequence last = done < pending.size() ? Sequence{pending[done].stored.sequence.value - 1} : ahead_.through();
+  const bool all = turn->done == pending.size();
+  const Sequence last = all ? ahead_.through() : Sequence{pending[turn->done].stored.sequence.value - 1};
   transaction->set_applied(last);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
 
-  ahead_.drop(done);
+  ahead_.drop(turn->done);
   noted_ = last;
   is_bound_ = true;
   if (alone_steps_ > 0) {
@@ -198,13 +185,39 @@ Result<bool> Sync::apply_next() {
     alone_steps_before_ = 0;
   }
   note_applied(progress, last);
-  if (records == 0) return true;
+  if (turn->records == 0) return true;
   commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
-  records_applied_.add(static_cast<double>(records));
-  items_issued_.add(static_cast<double>(items));
-  if (items > 0 && feed_listener_) feed_listener_();
+  records_applied_.add(static_cast<double>(turn->records));
+  items_issued_.add(static_cast<double>(turn->items));
+  if (turn->items > 0 && feed_listener_) feed_listener_();
   if (applied_listener_) applied_listener_();
   return true;
+}
+
+// What is pending, until the turn is over.
+Result<Sync::Turn> Sync::apply_pending(store::ViewsTransaction& transaction,
+                                       const std::vector<store::SlotProgress>& progress,
+                                       std::chrono::steady_clock::time_point started) {
+  Turn turn;
+  std::size_t looked_ahead = 0;
+  const auto& pending = ahead_.pending();
+  for (; turn.done < pending.size() && !turn_is_over(transaction, started, turn.records); ++turn.done) {
+    const NextRecord& next = pending[turn.done];
+    if (next.stored.sequence <= applied_of(progress, next.slot)) continue;
+    if (turn.done >= looked_ahead) {
+      std::vector<const NextRecord*> page;
+      for (looked_ahead = turn.done; looked_ahead < pending.size() && page.size() < kLookAhead; ++looked_ahead)
+        page.push_back(&pending[looked_ahead]);
+      look_ahead(transaction, page);
+    }
+    const auto issued = apply_record(transaction, log_, next.stored, apply_options_, clock_.now(),
+                                     next.reading ? &*next.reading : nullptr);
+    if (!issued) return std::unexpected(issued.error());
+    if (auto status = transaction.read().status(); !status) return forward_error(std::move(status));
+    turn.items += *issued;
+    ++turn.records;
+  }
+  return turn;
 }
 
 // As far as every slot is, when ours have come to `ours`.

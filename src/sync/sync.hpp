@@ -85,6 +85,13 @@ class Sync {
  private:
   Result<bool> apply_records();
   Result<bool> apply_next();
+  struct Turn {
+    std::size_t done = 0;     // of what is pending
+    std::size_t records = 0;  // of these were applied
+    std::size_t items = 0;    // feed items that were issued
+  };
+  Result<Turn> apply_pending(store::ViewsTransaction& transaction, const std::vector<store::SlotProgress>& progress,
+                             std::chrono::steady_clock::time_point started);
   Result<void> take_slots();
   Result<void> read_on();
   void note_applied(const std::vector<store::SlotProgress>& progress, Sequence ours);

@@ -1,6 +1,8 @@
 #include "store/postgres/slots.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/encoding.hpp"
 #include "runtime/log.hpp"
@@ -89,6 +91,7 @@ Result<HeldSlots> PostgresSlots::hold() {
   }
   held_ = std::move(*held);
   looked_at_ = clock_.monotonic();
+  takes_part_ = true;
   return held_;
 }
 
@@ -140,8 +143,8 @@ Result<HeldSlots> PostgresSlots::look(Database& database) {
 void PostgresSlots::give_back() {
   held_.slots.clear();
   held_.gives_slots = false;
-  if (!looked_at_) return;
   looked_at_.reset();
+  if (!std::exchange(takes_part_, false)) return;
   const auto database = connection();
   if (!database) return;
   (*database)->begin(Database::Mode::kWrite);
@@ -191,7 +194,6 @@ Result<void> PostgresSlots::dispatch(const Dispatch& dispatch) {
     auto status = database.status();
     database.rollback();
     if (!status) return status;
-    looked_at_.reset();
     return fail(kNotHeld, "another instance gives records their slots now");
   }
   const std::string slots(dispatch.slots.begin(), dispatch.slots.end());

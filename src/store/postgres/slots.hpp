@@ -26,6 +26,7 @@ class PostgresSlots final : public SlotLeases {
   ~PostgresSlots() override;  // give_back()
 
   Result<HeldSlots> hold() override;
+  void ask_again() override { looked_at_.reset(); }
   void give_back() override;
   Result<std::vector<Dispatch>> dispatched(Sequence after, std::size_t records) override;
   Result<void> dispatch(const Dispatch& dispatch) override;
@@ -40,6 +41,7 @@ class PostgresSlots final : public SlotLeases {
   const std::string member_;
   std::unique_ptr<Database> database_;
   HeldSlots held_;
+  bool takes_part_ = false;                                         // others know of it
   std::optional<std::chrono::steady_clock::time_point> looked_at_;  // empty: look now
 };
 
