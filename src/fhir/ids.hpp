@@ -9,8 +9,8 @@
 
 namespace resultsync::fhir {
 
-// A 64-bit hash of a sequence of texts; where one ends and the next begins matters. No shield against somebody who
-// wants two of their own names to collide: whoever gives ids must look whether one is taken.
+// A 64-bit hash of a sequence of texts in UTF-8; where one ends and the next begins matters. No shield against somebody
+// who wants two of their own names to collide: whoever gives ids must look whether one is taken.
 class NameHash {
  public:
   NameHash& add(std::string_view text);
