@@ -69,10 +69,10 @@ def main() -> int:
                 talk(f"round {number + 1}/{rounds}  {load.name:16} {server.name:24} {run['per_second']:9,.0f}/s"
                      f"  p99 {run['latency_us']['p99'] / 1000:7.1f} ms  others {run['foreign_cpu_share']:.0%}")
         for server in servers:
-            if isinstance(server, Resultsync) and server.name.startswith("(a)"):
+            if isinstance(server, Resultsync) and server.name.startswith(("(a)", "(e)")):
                 through = measure_through(server, loadgen, arguments.through_events // (10 if arguments.quick else 1), arguments.directory)
-                report["through"].append(through)
-                talk(f"round {number + 1}/{rounds}  through to the feed: {through['per_second']:,.0f}/s")
+                report["through"].append({"server": server.name, **through})
+                talk(f"round {number + 1}/{rounds}  through to the feed {server.name:24} {through['per_second']:9,.0f}/s")
 
     if arguments.store == "postgres":
         report["pgbench"] = []
@@ -259,13 +259,14 @@ def median_rate(report: dict, name: str, load: Load) -> float:
 
 
 def through_lines(report: dict) -> list[str]:
-    runs = report["through"]
-    if not runs:
-        return []
-    return [f"Through to the feed (each run {runs[0]['events']:,} events, {CLINICS} clinics, the clock stops when everything stands in the feeds): "
-            f"**{spread([run['per_second'] for run in runs], 0)} events/s**, "
-            f"CPU {spread([run['cpu_us_per_event'] for run in runs], 0)} µs/event, "
-            f"RSS {spread([run['rss_mb'] for run in runs], 0)} MB, peak {spread([run['rss_peak_mb'] for run in runs], 0)} MB.", ""]
+    lines = []
+    for name in dict.fromkeys(run["server"] for run in report["through"]):
+        runs = [run for run in report["through"] if run["server"] == name]
+        lines += [f"{name} through to the feed (each run {runs[0]['events']:,} events, {CLINICS} clinics, the clock stops when everything stands in the feeds): "
+                  f"**{spread([run['per_second'] for run in runs], 0)} events/s**, "
+                  f"CPU {spread([run['cpu_us_per_event'] for run in runs], 0)} µs/event, "
+                  f"RSS {spread([run['rss_mb'] for run in runs], 0)} MB, peak {spread([run['rss_peak_mb'] for run in runs], 0)} MB.", ""]
+    return lines
 
 
 def disk_lines(report: dict, names: list[str]) -> list[str]:
