@@ -42,7 +42,7 @@ class Instance {
 
   Sync& sync() { return sync_; }
   store::Views& views() { return *views_; }
-  // Until it has nothing to do for now.
+  // Until it finds nothing more to do.
   void run() {
     while (step()) {
     }

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import shutil
 import signal
 import sys
 import tempfile
 import time
 
-from house import Balancer, Instance, acknowledges, wait_until
+from house import Balancer, Instance, acknowledges, told, wait_until
 
 import oracle  # noqa: E402
 import namespaces
@@ -42,14 +41,7 @@ def main() -> int:
     place = pathlib.Path(tempfile.mkdtemp(prefix="failover-"))
     with Group(place, network) as group:
         broken = Trial(arguments, place, group).run()
-    print("ok" if not broken else "FAILED")
-    for line in broken:
-        print(f"    {line}")
-    if arguments.keep and broken:
-        print(f"    kept: {place}")
-    else:
-        shutil.rmtree(place, ignore_errors=True)
-    return 1 if broken else 0
+    return told(broken, place, arguments.keep)
 
 
 class Trial:

@@ -84,6 +84,18 @@ def wait_until(what: str, condition, patience_seconds: float = 60) -> float:
     return time.monotonic() - started
 
 
+def told(broken: list[str], place: pathlib.Path, keep: bool) -> int:
+    """Says how a trial ended, and keeps its directory only if that is wanted and worth it. The exit code."""
+    print("ok" if not broken else "FAILED")
+    for line in broken:
+        print(f"    {line}")
+    if keep and broken:
+        print(f"    kept: {place}")
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+    return 1 if broken else 0
+
+
 def acknowledges(ledger) -> float:
     """How long until the next event is acknowledged: the outage, as the network sees it."""
     before = len(ledger.acknowledged)

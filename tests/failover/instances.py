@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import shutil
 import signal
 import sys
 import tempfile
 import time
 
-from house import Balancer, Instance, acknowledges
+from house import Balancer, Instance, acknowledges, told
 
 import oracle  # noqa: E402  (house.py says where)
 from cluster import Cluster  # noqa: E402
@@ -41,14 +40,7 @@ def main() -> int:
     with Cluster(tcp=True, within=database.within, network=namespaces.EVERYTHING) if database else Cluster(tcp=True) as cluster:
         roads = database.roads if database else [Wire(cluster.port) for _ in range(3)]
         broken = Trial(arguments, place, cluster, roads).run()
-    print("ok" if not broken else "FAILED")
-    for line in broken:
-        print(f"    {line}")
-    if arguments.keep and broken:
-        print(f"    kept: {place}")
-    else:
-        shutil.rmtree(place, ignore_errors=True)
-    return 1 if broken else 0
+    return told(broken, place, arguments.keep)
 
 
 class Trial:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-from house import Balancer, Instance, acknowledges, wait_until
+from house import Balancer, Instance, acknowledges, told, wait_until
 
 import oracle  # noqa: E402  (house.py says where)
 from cluster import Cluster  # noqa: E402
@@ -41,14 +40,7 @@ def main() -> int:
     place = pathlib.Path(tempfile.mkdtemp(prefix="upgrade-"))
     with Cluster(tcp=True) as cluster:
         broken = Upgrade(arguments, place, cluster).run()
-    print("ok" if not broken else "FAILED")
-    for line in broken:
-        print(f"    {line}")
-    if arguments.keep and broken:
-        print(f"    kept: {place}")
-    else:
-        shutil.rmtree(place, ignore_errors=True)
-    return 1 if broken else 0
+    return told(broken, place, arguments.keep)
 
 
 class Upgrade:
@@ -152,7 +144,6 @@ class Upgrade:
     def under_load(self) -> None:
         until = time.monotonic() + self.seconds
         while time.monotonic() < until:
-            time.sleep(0.2)
             self.old_ones_live()
             acknowledges(self.senders[0].ledger)
 
