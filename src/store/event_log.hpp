@@ -75,8 +75,8 @@ class EventLog {
   // Names this log for ever: views remember which log they are views of.
   [[nodiscard]] virtual std::string id() const = 0;
 
-  // `listener` is called after every group commit on the log's own thread; must not block. Set it before the first
-  // append.
+  // `listener` is called on the log's own thread when end() has grown; must not block. Set it before the first append.
+  // An append that it covers may not have been told yet: who puts records in order need not be who wrote them.
   virtual void on_commit(std::function<void(Sequence)> listener) = 0;
 
   // Takes nothing more, commits what waits, and ends the log's threads. Again: nothing. Not from a callback.
