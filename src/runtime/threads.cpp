@@ -3,6 +3,9 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <cstdint>
+#include <fstream>
+
 namespace resultsync::runtime {
 
 std::jthread start_thread(std::string name, std::function<void(std::stop_token)> body, Priority priority) {
@@ -14,6 +17,13 @@ std::jthread start_thread(std::string name, std::function<void(std::stop_token)>
     if (priority == Priority::kBackground) ::pthread_setschedparam(::pthread_self(), SCHED_IDLE, &none);
     body(std::move(stop));
   });
+}
+
+ProcessorTime processor_time() {
+  std::int64_t ran = 0;
+  std::int64_t waited = 0;
+  std::ifstream("/proc/thread-self/schedstat") >> ran >> waited;  // proc(5)
+  return {std::chrono::nanoseconds(ran), std::chrono::nanoseconds(waited)};
 }
 
 Workers::Workers(std::string name, unsigned threads, std::size_t queue_max) : queue_max_(queue_max) {

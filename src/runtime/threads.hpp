@@ -1,6 +1,7 @@
 // Threads that have a name, and a pool of workers for what blocks.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -17,6 +18,14 @@ namespace resultsync::runtime {
 enum class Priority { kNormal, kBackground };
 std::jthread start_thread(std::string name, std::function<void(std::stop_token)> body,
                           Priority priority = Priority::kNormal);
+
+// How long the calling thread has run so far, and how long it could have run while others had the processors. Both stay
+// zero where the kernel does not count them.
+struct ProcessorTime {
+  std::chrono::nanoseconds ran{};
+  std::chrono::nanoseconds waited{};
+};
+ProcessorTime processor_time();
 
 // A fixed number of threads that take tasks in order. The queue is bounded: submit() answers false when it is full or
 // closed, and the caller says so to whoever asked (503). Thread-safe.

@@ -20,6 +20,8 @@ constexpr std::size_t kLookAhead = 32;
 // that the next attempt fails, too.
 constexpr std::size_t kAloneStepsMin = 4;
 constexpr std::size_t kAloneStepsMax = 256;
+// While it gives way: how often it looks whether it still has to.
+constexpr std::chrono::milliseconds kRestSlice{20};
 
 store::EventNames names_of(const NextRecord& next) {
   if (!next.reading) return {};
@@ -98,6 +100,7 @@ Result<void> Sync::check() {
 }
 
 Result<bool> Sync::step() {
+  records_of_step_ = 0;
   auto applied = apply_records();
   if (!applied || *applied) return applied;
   return backfill();
@@ -185,6 +188,7 @@ Result<bool> Sync::apply_next() {
     alone_steps_before_ = 0;
   }
   note_applied(progress, last);
+  records_of_step_ = turn->records;
   if (turn->records == 0) return true;
   commit_seconds_.observe(std::chrono::duration<double>(clock_.monotonic() - started).count());
   records_applied_.add(static_cast<double>(turn->records));
@@ -309,6 +313,7 @@ void Sync::run(const std::stop_token& stop) {
   constexpr milliseconds kPauseMax{2000};
   milliseconds pause{};
   while (!stop.stop_requested()) {
+    const StepCost cost(log_.end());
     const auto stepped = step();
     if (!stepped && stepped.error().code == store::kUnavailable) {
       runtime::log::warning("sync.unavailable", {{"cause", stepped.error().cause}});
@@ -322,8 +327,27 @@ void Sync::run(const std::stop_token& stop) {
       if (on_failure_) on_failure_(stepped.error());
       return;
     }
-    if (*stepped) continue;
-    wait(stop, options_.look_every);
+    if (*stepped) {
+      rest_after(cost, stop);
+    } else {
+      wait(stop, options_.look_every);
+    }
+  }
+}
+
+// Acknowledging goes first. Where nobody shares the store, this thread's own priority sees to that; a transaction that
+// others wait for is better brought to its end first.
+void Sync::rest_after(const StepCost& cost, const std::stop_token& stop) {
+  if (options_.look_every.count() == 0 || !held_) return;
+  const double share = static_cast<double>(held_->slots.size()) / static_cast<double>(held_->of);
+  auto left = cost.rest({.come = log_.end(), .applied = records_of_step_, .share = share});
+  while (left.count() > 0 && !stop.stop_requested()) {
+    const Sequence end = log_.end();
+    const auto slice = std::min(left, kRestSlice);
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, stop, slice, [] { return false; });
+    if (log_.end() == end) return;  // nothing comes any more
+    left -= slice;
   }
 }
 

@@ -24,6 +24,7 @@
 #include "store/views.hpp"
 #include "sync/apply.hpp"
 #include "sync/read_ahead.hpp"
+#include "sync/step_cost.hpp"
 
 namespace resultsync::sync {
 
@@ -98,6 +99,7 @@ class Sync {
   void look_how_far_all_are();
   Result<bool> backfill();
   void run(const std::stop_token& stop);
+  void rest_after(const StepCost& cost, const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds at_most);
   [[nodiscard]] bool turn_is_over(const store::ViewsTransaction& transaction,
                                   std::chrono::steady_clock::time_point started, std::size_t done) const;
@@ -122,6 +124,7 @@ class Sync {
   ReadAhead ahead_;
   std::optional<store::HeldSlots> held_;  // nothing: has to be asked for, and read anew
   Sequence noted_;                        // what the views know of how far we are
+  std::size_t records_of_step_ = 0;       // that were applied
   bool is_bound_ = false;                 // the views know the log
   std::size_t alone_steps_ = 0;           // so many steps more are taken alone
   std::size_t alone_steps_before_ = 0;

@@ -162,9 +162,8 @@ void PostgresLog::append(Record record, Committed committed) {
   if (auto accepted = check_accepts(record); !accepted) return committed(std::unexpected(accepted.error()));
   auto payload = log::encode_payload(record);
   if (!payload) return committed(std::unexpected(payload.error()));
-  const bool hurried = group_records_.load(std::memory_order_relaxed) >= options_.hurried_records;
-  log::Encoded encoded =
-      hurried ? log::compress_with(log::Codec::kNone, std::move(*payload)) : log::compress(std::move(*payload));
+  // Under pressure, too: three times the bytes cost the server more than compressing costs here.
+  log::Encoded encoded = log::compress(std::move(*payload));
   Result<Sequence> refusal;
   {
     const std::lock_guard lock(queue_mutex_);
@@ -253,7 +252,6 @@ bool PostgresLog::take_batch(Batch& batch) {
     queue_.pop_front();
   }
   queue_bytes_ -= bytes;
-  group_records_.store(batch.size(), std::memory_order_relaxed);
   return !batch.empty();
 }
 
@@ -479,6 +477,8 @@ std::string PostgresLog::durability_faults() const {
 void PostgresLog::keep_line(const std::stop_token& stop) {
   std::unique_ptr<Database> database;
   auto alive_at = std::chrono::steady_clock::time_point::min();
+  std::mutex resting;
+  std::condition_variable_any rest;
   while (!stop.stop_requested()) {
     if (!database || !database->usable()) {
       auto opened = Database::open(options_.connect);
@@ -493,6 +493,7 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
     }
     if (database) {
       database->clear_error();
+      const auto begun = std::chrono::steady_clock::now();
       if (const auto placed = postgres::place(*database)) line_grew_to(*placed);
       const auto now = std::chrono::steady_clock::now();
       if (now >= alive_at && database->usable()) {
@@ -505,6 +506,9 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
       const auto heard = database->wait_for_notice(options_.look_every, wake_line_.descriptor());
       if (std::ranges::find(heard, "feed") != heard.end()) feed_grew();
       if (std::ranges::find(heard, "sync") != heard.end()) work_was_shared();
+      // What comes quickly is placed together: at most a third of the time goes into placing.
+      std::unique_lock lock(resting);
+      rest.wait_until(lock, stop, now + 2 * (now - begun), [] { return false; });
     } else {
       pollfd watched{wake_line_.descriptor(), POLLIN, 0};
       ::poll(&watched, 1, static_cast<int>(options_.look_every.count()));

@@ -44,7 +44,6 @@ struct PostgresLogOptions {
   std::size_t readers = 4;
   std::size_t queue_records_max = 65'536;
   std::size_t queue_bytes_max = std::size_t{64} * 1024 * 1024;
-  std::size_t hurried_records = 8;  // as SegmentLogOptions
   std::size_t batch_bytes_max = std::size_t{8} * 1024 * 1024;
   std::chrono::milliseconds commit_within{3'000};  // a commit that takes longer is asked for again
   std::chrono::milliseconds give_up_after{9'000};  // then those who wait are told kUnavailable
@@ -137,7 +136,6 @@ class PostgresLog final : public EventLog {
   std::atomic<bool> failed_ = false;
   std::atomic<bool> reachable_ = true;
   std::atomic<bool> read_only_ = false;
-  std::atomic<std::size_t> group_records_{0};
 
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
