@@ -99,6 +99,9 @@ Result<bool> ReadAhead::read_everything(store::ReadLimits limits) {
 Result<bool> ReadAhead::read_dispatched(store::ReadLimits limits) {
   const Dispatch& dispatch = dispatches_.front();
   if (dispatch.first > through_.next()) {
+    // Whoever hung for longer than its leases last may find that others have applied what it was about to, and that
+    // what told the slots of that is gone. It begins anew, behind what is applied now: there is no gap at that place.
+    if (std::exchange(gap_after_, through_) != through_) return fail(store::kNotHeld, "others went on meanwhile");
     return fail("slots_gap",
                 fmt::format("records {} to {} were given no slot", through_.value + 1, dispatch.first.value - 1),
                 "start one instance alone, and tell the makers");

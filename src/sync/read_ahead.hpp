@@ -76,6 +76,7 @@ class ReadAhead {
   std::size_t bytes_ = 0;
   Sequence through_;
   std::deque<store::Dispatch> dispatches_;  // behind through_, as far as they were asked for
+  std::optional<Sequence> gap_after_;       // where slots were missing once
   Recent recent_;                           // of the dispatcher
 };
 

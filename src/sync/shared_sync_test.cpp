@@ -35,10 +35,10 @@ constexpr store::postgres::SlotOptions kQuick{.lease = milliseconds(5'000), .loo
 class Instance {
  public:
   Instance(store::EventLog& log, const store::postgres::ConnectOptions& connect, const runtime::Clock& clock,
-           SyncOptions options)
+           SyncOptions options, const store::postgres::SlotOptions& slots)
       : views_(std::move(*store::open_postgres_views({.connect = connect, .readers = 2, .on_failure = {}}))),
         sync_(log, *views_, clock, metrics_, std::move(options),
-              std::make_unique<PostgresSlots>(connect, clock, kQuick)) {}
+              std::make_unique<PostgresSlots>(connect, clock, slots)) {}
 
   Sync& sync() { return sync_; }
   store::Views& views() { return *views_; }
@@ -66,11 +66,13 @@ class SharedSync : public testing::Test {
     schema_.emplace();
   }
 
-  std::unique_ptr<Instance> start(std::size_t records_at_once = 64) {
+  std::unique_ptr<Instance> start(std::size_t records_at_once = 64) { return start(records_at_once, clock_); }
+  std::unique_ptr<Instance> start(std::size_t records_at_once, const runtime::Clock& clock,
+                                  const store::postgres::SlotOptions& slots = kQuick) {
     SyncOptions options;
     options.batch.records_max = records_at_once;
     options.look_every = milliseconds(20);
-    return std::make_unique<Instance>(log_, schema_->options(), clock_, std::move(options));
+    return std::make_unique<Instance>(log_, schema_->options(), clock, std::move(options), slots);
   }
 
   Sequence receive(const std::string& body, Sequence same_as = {}) {
@@ -298,6 +300,54 @@ TEST_P(SharedSyncByChance, any_number_of_instances_tell_what_one_would) {
   std::set<std::int64_t> given;
   for (const auto& item : feed(views, "carla"))
     EXPECT_TRUE(given.insert(item.entry.key.value * 100 + item.connection.key.value % 100).second);
+}
+
+TEST_F(SharedSync, who_hung_while_others_applied_everything_begins_anew) {
+  runtime::ManualClock its_clock(clock_.now());
+  const auto other = start(1);  // a record at a time: many dispatches
+  const auto third = start(1);  // so that there are dispatches also while one of them hangs
+  const auto hanging = start(1, its_clock, {.lease = milliseconds(300), .look_every = milliseconds(10)});
+  connect(other->views(), "anna", "cli_1");
+  auto receive_some = [&, next = 0](int count) mutable {
+    for (const int end = next + count; next < end; ++next) {
+      const std::string n = std::to_string(next);
+      receive(EventBody("evt_" + n).order("ord_" + n).by("pra_1", "cli_1").test("t_" + n, "content").text());
+    }
+  };
+  store::Views& views = other->views();
+  const auto shown = [&](auto is_wanted) {
+    const auto snapshot = views.snapshot();
+    return std::ranges::all_of(snapshot->progress(), is_wanted);
+  };
+  receive_some(40);
+  const auto database = std::move(*store::postgres::Database::open(schema_->options()));
+  const auto owners = [&] {
+    store::sql::Query query(*database, "SELECT count(DISTINCT owner) FROM sync_leases WHERE owner <> ''");
+    return query.next() ? query.integer(0) : 0;
+  };
+  while (owners() < 3 || !is_done(views)) {
+    other->step();
+    third->step();
+    its_clock.set(Timestamp{its_clock.now().microseconds + 20'000});
+    hanging->step();
+  }
+  receive_some(1);
+  hanging->step();  // it knows how far it is
+  for (const int records : {300, 20}) {  // whoever dispatches the latter finds the former applied, and tidies up
+    receive_some(records);
+    while (!shown([&](const store::SlotProgress& slot) { return slot.applied == log_.end(); })) {
+      other->step();
+      third->step();
+    }
+  }
+
+  // For it no time has passed. It neither fails nor applies anything again.
+  for (int i = 0; i < 4; ++i) hanging->step();
+  receive_some(20);
+  its_clock.set(clock_.now());
+  run_all({other.get(), third.get(), hanging.get()});
+  EXPECT_EQ(feed(views, "anna").size(), 381U);
+  EXPECT_EQ(differences_of_a_rebuild(views), 0U);
 }
 
 TEST_F(SharedSync, instances_that_run_at_the_same_time_lose_and_repeat_nothing) {

@@ -71,8 +71,8 @@ class Trial:
                     time.sleep(QUIET_SECONDS)
             senders.rest()
             return self.look(senders.ledger)
-        except RuntimeError as error:
-            return [str(error), *(f"i{i}: {one.log_tail()[-400:]}" for i, one in enumerate(self.instances))]
+        except (RuntimeError, OSError) as error:  # an instance that ended refuses the connection
+            return [str(error), *(f"i{i}: {one.log_tail()[-1200:]}" for i, one in enumerate(self.instances))]
         finally:
             if senders:
                 senders.end()

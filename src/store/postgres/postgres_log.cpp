@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::string_view kFenced = "fenced";
+constexpr milliseconds kRestMax{20};  // between placing and placing
 
 // The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing. Numbers that are there
 // already were put there by an earlier try.
@@ -506,9 +507,11 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
       const auto heard = database->wait_for_notice(options_.look_every, wake_line_.descriptor());
       if (std::ranges::find(heard, "feed") != heard.end()) feed_grew();
       if (std::ranges::find(heard, "sync") != heard.end()) work_was_shared();
-      // What comes quickly is placed together: at most a third of the time goes into placing.
+      // What comes quickly is placed together: at most a third of the time goes into placing. Where it takes long,
+      // something else is wrong, and nothing is won by waiting.
       std::unique_lock lock(resting);
-      rest.wait_until(lock, stop, now + 2 * (now - begun), [] { return false; });
+      rest.wait_until(lock, stop, now + std::min<std::chrono::nanoseconds>(2 * (now - begun), kRestMax),
+                      [] { return false; });
     } else {
       pollfd watched{wake_line_.descriptor(), POLLIN, 0};
       ::poll(&watched, 1, static_cast<int>(options_.look_every.count()));
