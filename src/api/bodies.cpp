@@ -8,12 +8,17 @@ constexpr std::size_t kKeptBytesMax = 8 * 1024 * 1024;
 std::shared_ptr<const Body> Bodies::of(Sequence record) {
   if (const auto kept = kept_.find(record); kept != kept_.end()) return kept->second;
   auto read = log_.at(record);
-  auto body = std::make_shared<Body>();
-  if (read) {
-    body->bytes = std::move(read->record.body);
-  } else {
-    body->unavailable = read.error().code;
-  }
+  if (!read) return keep(record, {.bytes = {}, .unavailable = read.error().code});
+  return keep(record, {.bytes = std::move(read->record.body), .unavailable = {}});
+}
+
+void Bodies::look_ahead(std::span<const Sequence> records) {
+  for (store::StoredRecord& found : log_.some_of(records, kKeptBytesMax / 2))
+    keep(found.sequence, {.bytes = std::move(found.record.body), .unavailable = {}});
+}
+
+std::shared_ptr<const Body> Bodies::keep(Sequence record, Body said) {
+  auto body = std::make_shared<const Body>(std::move(said));
   if (kept_bytes_ + body->bytes.size() > kKeptBytesMax) {
     kept_.clear();
     kept_bytes_ = 0;

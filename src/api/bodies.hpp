@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,12 @@ class Bodies {
   // Items of one page often show the same event: the last few bodies are kept. Shared between that memory and whoever
   // renders.
   std::shared_ptr<const Body> of(Sequence record);
+  // These are asked for next. Changes nothing but what they cost.
+  void look_ahead(std::span<const Sequence> records);
 
  private:
+  std::shared_ptr<const Body> keep(Sequence record, Body body);
+
   const store::EventLog& log_;
   std::map<Sequence, std::shared_ptr<const Body>> kept_;
   std::size_t kept_bytes_ = 0;

@@ -62,6 +62,7 @@ Checked<Found> load_page(const ApiContext& context, const FeedQuestion& question
 
 http::Response page_response(const ApiContext& context, const Found& found) {
   Bodies bodies(context.log);
+  found.page.look_ahead(bodies);
   const auto& rows = found.page.rows();
   std::int64_t next = found.after;
   JsonWriter json;

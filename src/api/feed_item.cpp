@@ -79,12 +79,10 @@ Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTest
 }  // namespace
 
 // A notice is given when the later one of its two records is applied, so what had arrived by then is what it speaks of.
-std::vector<Sequence> contents_before(store::ViewsSnapshot& snapshot, const store::FeedRow& row, KnownOrders& orders) {
+std::vector<Sequence> contents_before(const store::FeedRow& row, const orders::OrderHistory* history) {
   const Notice& notice = row.entry.notice;
-  if (notice.kind != Notice::Kind::kResult) return {};
-  const auto [order, is_new] = orders.try_emplace(row.entry.order);
-  if (is_new) order->second = snapshot.order(row.entry.order);
-  const orders::TestHistory* test = order->second ? order->second->history.test(notice.test) : nullptr;
+  if (notice.kind != Notice::Kind::kResult || history == nullptr) return {};
+  const orders::TestHistory* test = history->test(notice.test);
   if (test == nullptr) return {};
   return orders::contents_before(*test, notice.record, std::max(notice.record, notice.previous));
 }

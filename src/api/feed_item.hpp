@@ -25,9 +25,8 @@ struct FeedItem {
   std::vector<Sequence> before;  // of a result: the records of the contents before it (orders::contents_before)
   std::vector<store::ToldMissing> told_missing = {};  // of the order: versions that were told without documents
 };
-// The `before` of an item. Orders that were looked up are kept in `orders`, for the next item.
-using KnownOrders = std::map<store::OrderKey, std::optional<store::OrderRecord>>;
-std::vector<Sequence> contents_before(store::ViewsSnapshot& snapshot, const store::FeedRow& row, KnownOrders& orders);
+// The `before` of an item; `history` is its order's, null if that is not known.
+std::vector<Sequence> contents_before(const store::FeedRow& row, const orders::OrderHistory* history);
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);
 

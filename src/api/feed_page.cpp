@@ -1,5 +1,7 @@
 #include "api/feed_page.hpp"
 
+#include <set>
+
 #include "api/cursor.hpp"
 
 namespace resultsync::api {
@@ -10,25 +12,43 @@ FeedPage FeedPage::load(store::ViewsSnapshot& snapshot, const store::Practitione
   page.practitioner_ = practitioner.app_practitioner;
   page.epoch_ = snapshot.feed_epoch();
   page.rows_ = snapshot.feed(practitioner.key, after, limit, reach);
-  KnownOrders orders;
+  std::set<store::OrderKey> of_orders;
+  std::set<Sequence> of_records;
   for (const store::FeedRow& row : page.rows_) {
-    const Sequence record = row.entry.notice.record;
-    page.before_[row.position] = contents_before(snapshot, row, orders);
-    if (const auto [of_order, is_new] = page.told_missing_.try_emplace(row.entry.order); is_new)
-      of_order->second = snapshot.network().told_missing(row.entry.order);
-    if (page.events_.contains(record)) continue;
-    if (auto event = snapshot.event_of_record(record)) page.events_.emplace(record, std::move(*event));
+    of_orders.insert(row.entry.order);
+    of_records.insert(row.entry.notice.record);
+  }
+  const std::vector<store::OrderKey> keys(of_orders.begin(), of_orders.end());
+  const std::vector<Sequence> records(of_records.begin(), of_records.end());
+  const auto orders = snapshot.orders(keys);
+  page.told_missing_ = snapshot.network().told_missing(keys);
+  page.events_ = snapshot.events_of_records(records);
+  for (const store::FeedRow& row : page.rows_) {
+    const auto order = orders.find(row.entry.order);
+    page.before_[row.position] = contents_before(row, order == orders.end() ? nullptr : &order->second.history);
   }
   return page;
 }
 
 void FeedPage::write_item(JsonWriter& json, std::size_t index, Bodies& bodies) const {
   const store::FeedRow& row = rows_[index];
+  static const std::vector<store::ToldMissing> kNothing;
   const auto event = events_.find(row.entry.notice.record);
+  const auto told_missing = told_missing_.find(row.entry.order);
   write_feed_item(json,
                   {row, event == events_.end() ? store::EventRow{} : event->second, cursor_after(row.position),
-                   before_.at(row.position), told_missing_.at(row.entry.order)},
+                   before_.at(row.position), told_missing == told_missing_.end() ? kNothing : told_missing->second},
                   practitioner_, bodies);
+}
+
+void FeedPage::look_ahead(Bodies& bodies) const {
+  std::set<Sequence> records;
+  for (const store::FeedRow& row : rows_) {
+    records.insert(row.entry.notice.record);
+    if (row.entry.notice.previous.value != 0) records.insert(row.entry.notice.previous);
+    records.insert(before_.at(row.position).begin(), before_.at(row.position).end());
+  }
+  bodies.look_ahead(std::vector<Sequence>(records.begin(), records.end()));
 }
 
 std::string FeedPage::cursor_after(std::int64_t position) const {

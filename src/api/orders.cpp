@@ -186,14 +186,18 @@ Reply list_orders(Service& service, const Call& call) {
   }
   const auto rows = snapshot->orders(question->filter, question->after, question->limit + 1, call.caller.reach);
 
+  std::vector<store::OrderKey> keys;
+  for (const auto& row : rows | std::views::take(question->limit)) keys.push_back(row.key);
+  const auto orders = snapshot->orders(keys);
+
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& row : rows | std::views::take(question->limit)) {
-    const auto order = snapshot->order(row.key);
-    if (!order) continue;
+    const auto order = orders.find(row.key);
+    if (order == orders.end()) continue;
     call.objects.add("orders", row.id.text());
     json.begin_object();
-    write_order_members(json, *order);
+    write_order_members(json, order->second);
     json.end_object();
   }
   json.end_array().key("next");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,13 @@ class EventLog {
   // One committed record; where it refers to another one's body, that body is filled in. Errors: `not_found`, and those
   // of read().
   [[nodiscard]] virtual Result<StoredRecord> at(Sequence sequence) const = 0;
+
+  // Some of these records, in any order, where asking for them together is cheaper than one by one: as many as have no
+  // more than `bytes_max` of bodies in all. Of each of the others at() says what it is with it. Thread-safe.
+  [[nodiscard]] virtual std::vector<StoredRecord> some_of(std::span<const Sequence> /*records*/,
+                                                          std::size_t /*bytes_max*/) const {
+    return {};
+  }
 
   // The last committed record. Thread-safe.
   [[nodiscard]] virtual Sequence end() const = 0;

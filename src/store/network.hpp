@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -172,6 +174,8 @@ class NetworkReads {
   virtual std::vector<MissingDocument> missing_documents(const MissingFilter& filter, Sequence after,
                                                          std::size_t events) = 0;
   virtual std::vector<ToldMissing> told_missing(OrderKey order) = 0;  // of all its tests and versions
+  // The same for several, asked for together; orders without any are left out.
+  virtual std::map<OrderKey, std::vector<ToldMissing>> told_missing(std::span<const OrderKey> orders) = 0;
 
   virtual std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) = 0;
   virtual std::optional<Authorization> authorization(AuthorizationKey key) = 0;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -193,6 +194,8 @@ class ViewsSnapshot {
   // order's.
   virtual std::vector<EventRow> events_named(const EventId& id, Reach reach) = 0;
   virtual std::optional<EventRow> event_of_record(Sequence record) = 0;  // of its body or of a receipt of it
+  // The same for several, asked for together; those of no event are left out.
+  virtual std::map<Sequence, EventRow> events_of_records(std::span<const Sequence> records) = 0;
   virtual std::vector<ReceiptRow> receipts(Sequence event_record) = 0;
   virtual std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit, Reach reach) = 0;
   virtual std::vector<EventRow> waiting(Sequence after, std::size_t limit) = 0;  // with reason; oldest first
@@ -200,6 +203,8 @@ class ViewsSnapshot {
 
   virtual std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) = 0;
   virtual std::optional<OrderRecord> order(OrderKey key) = 0;
+  // The same for several, asked for together; those that are not there are left out.
+  virtual std::map<OrderKey, OrderRecord> orders(std::span<const OrderKey> keys) = 0;
   // The durable facts about an order that is not in the views yet: a rebuild starts from them.
   virtual void fill_facts(OrderRecord& order) = 0;
   virtual std::vector<OrderRow> orders_named(const OrderId& id, Reach reach) = 0;  // of every source

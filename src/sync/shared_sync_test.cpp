@@ -332,7 +332,7 @@ TEST_F(SharedSync, who_hung_while_others_applied_everything_begins_anew) {
     hanging->step();
   }
   receive_some(1);
-  hanging->step();  // it knows how far it is
+  hanging->step();                       // it knows how far it is
   for (const int records : {300, 20}) {  // whoever dispatches the latter finds the former applied, and tidies up
     receive_some(records);
     while (!shown([&](const store::SlotProgress& slot) { return slot.applied == log_.end(); })) {

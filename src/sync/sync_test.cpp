@@ -612,5 +612,51 @@ RC_GTEST_PROP(Sync, whenever_somebody_connects_they_end_up_with_every_current_re
   }
 }
 
+TEST(Views, what_is_asked_for_together_is_what_each_is_alone) {
+  Pipeline house;
+  std::vector<Sequence> records{{}, {9'999}};
+  for (int i = 0; i < 80; ++i) {
+    const std::string n = std::to_string(i % 70);  // the last ten are duplicates
+    const std::string order = "ord_" + std::to_string(i % 35);
+    records.push_back(
+        house.receive(EventBody("evt_" + n).order(order).by("pra_1", "cli_1").test("t_" + n, "content " + n)));
+  }
+  house.run();
+  const auto views = house.views().snapshot();
+  const auto events = views->events_of_records(records);
+  std::set<store::OrderKey> keys{{0}, {9'999}};
+  for (const Sequence record : records) {
+    const auto alone = views->event_of_record(record);
+    const auto found = events.find(record);
+    ASSERT_EQ(alone.has_value(), found != events.end()) << record.value;
+    if (!alone) continue;
+    EXPECT_EQ(found->second.id, alone->id);
+    EXPECT_EQ(found->second.record, alone->record);
+    keys.insert(alone->order_key);
+  }
+  EXPECT_EQ(events.size(), 80U);
+  const auto orders = views->orders(std::vector<store::OrderKey>(keys.begin(), keys.end()));
+  EXPECT_EQ(orders.size(), 35U);
+  for (const store::OrderKey key : keys) {
+    const auto alone = views->order(key);
+    const auto found = orders.find(key);
+    ASSERT_EQ(alone.has_value(), found != orders.end()) << key.value;
+    if (!alone) continue;
+    EXPECT_EQ(found->second.row.id, alone->row.id);
+    ASSERT_EQ(found->second.history.points.size(), alone->history.points.size());
+    EXPECT_EQ(found->second.history.latest().record, alone->history.latest().record);
+    ASSERT_EQ(found->second.history.tests.size(), alone->history.tests.size());
+    for (std::size_t i = 0; i < alone->history.tests.size(); ++i) {
+      const auto& together = found->second.history.tests[i];
+      EXPECT_EQ(together.id, alone->history.tests[i].id);
+      EXPECT_EQ(together.points.size(), alone->history.tests[i].points.size());
+      EXPECT_EQ(together.versions.size(), alone->history.tests[i].versions.size());
+    }
+  }
+  EXPECT_TRUE(views->orders({}).empty());
+  EXPECT_TRUE(views->events_of_records({}).empty());
+  EXPECT_TRUE(views->status());
+}
+
 }  // namespace
 }  // namespace resultsync::sync

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -224,6 +225,36 @@ TEST_P(EventLogConformance, a_reference_is_read_as_it_is_and_filled_in_by_at) {
   ASSERT_TRUE(filled) << filled.error().text();
   EXPECT_EQ(filled->record.body, "the body");
   EXPECT_EQ(filled->record.same_body_as.value, 1U);
+}
+
+TEST_P(EventLogConformance, records_that_are_asked_for_together_are_what_each_is_alone) {
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append_one(record_of("body " + std::to_string(i))));
+  const auto first = log().at({1});
+  if (!first) GTEST_SKIP() << "nothing is read here";
+  Record reference = first->record;
+  reference.body.clear();
+  reference.same_body_as = {1};
+  ASSERT_TRUE(append_one(reference));
+  ASSERT_TRUE(append_one(record_of(runtime::random_bytes(300'000))));
+
+  std::vector<Sequence> asked;
+  for (std::uint64_t place = 0; place < 30; ++place) asked.push_back({place});  // some that are not there, too
+  for (const std::size_t bytes_max : {std::size_t{0}, std::size_t{40}, std::size_t{1'000'000}}) {
+    std::size_t bytes = 0;
+    std::set<std::uint64_t> given;
+    for (const StoredRecord& one : log().some_of(asked, bytes_max)) {
+      bytes += one.record.body.size();
+      EXPECT_TRUE(given.insert(one.sequence.value).second);
+      const auto alone = log().at(one.sequence);
+      ASSERT_TRUE(alone);
+      EXPECT_EQ(one.record.body, alone->record.body);
+      EXPECT_EQ(one.record.headers, alone->record.headers);
+    }
+    EXPECT_LE(bytes, bytes_max);
+    if (GetParam() != "postgres") continue;  // who need not ask far gives nothing
+    if (bytes_max == 1'000'000) EXPECT_EQ(given.size(), 21U) << "all but the reference";
+  }
+  EXPECT_TRUE(log().some_of({}, 1'000).empty());
 }
 
 TEST_P(EventLogConformance, a_reference_to_what_is_not_committed_is_refused) {

@@ -210,6 +210,10 @@ Result<StoredRecord> PostgresLog::at(Sequence sequence) const {
   return reader_.at(sequence);
 }
 
+std::vector<StoredRecord> PostgresLog::some_of(std::span<const Sequence> records, std::size_t bytes_max) const {
+  return reader_.some_of(records, bytes_max);
+}
+
 Result<Sequence> PostgresLog::place_of(Sequence sequence) const {
   const auto name = postgres::as_name(sequence);
   if (!name) return sequence;

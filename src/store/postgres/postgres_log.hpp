@@ -69,6 +69,8 @@ class PostgresLog final : public EventLog {
   void append(Record record, Committed committed) override;
   [[nodiscard]] Result<std::vector<StoredRecord>> read(Sequence after, ReadLimits limits) const override;
   [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] std::vector<StoredRecord> some_of(std::span<const Sequence> records,
+                                                  std::size_t bytes_max) const override;
   [[nodiscard]] Sequence end() const override { return {end_.load(std::memory_order_acquire)}; }
   [[nodiscard]] std::string id() const override { return log_id_.hex(); }
   // Called when the line has grown, by whomever, or its records were given their slots; on the log's own thread.

@@ -20,6 +20,14 @@ constexpr const char* kReadRows =
     "(SELECT number, frame FROM log_records WHERE period = ?1 AND stream = ?2 AND number BETWEEN ?3 AND ?4 ORDER BY "
     "number LIMIT ?5) rows) summed WHERE upto <= ?6 OR number = ?3 ORDER BY number";
 
+// Records by their places in the line, the first ones whose frames fit into the budget.
+constexpr const char* kReadPlaces =
+    "SELECT place, stream, number, frame FROM (SELECT asked.place, rows.stream, rows.number, rows.frame, "
+    "sum(octet_length(rows.frame)) OVER (ORDER BY asked.place) AS upto FROM unnest(?1) AS asked (place) JOIN LATERAL "
+    "(SELECT first, count, period, stream, first_number FROM log_runs WHERE first <= asked.place ORDER BY first DESC "
+    "LIMIT 1) run ON asked.place < run.first + run.count JOIN log_records rows ON rows.period = run.period AND "
+    "rows.stream = run.stream AND rows.number = run.first_number + asked.place - run.first) summed WHERE upto <= ?2";
+
 std::unexpected<Error> erased(Sequence sequence) {
   return fail("erased", fmt::format("record {} was erased", sequence.value), "its part of the log was dropped");
 }
@@ -78,6 +86,43 @@ Result<StoredRecord> RecordReader::at(Sequence sequence) {
                                               found->sequence.value, found->record.same_body_as.value));
   }
   found->record.body = std::move(holder->record.body);
+  return found;
+}
+
+std::vector<StoredRecord> RecordReader::some_of(std::span<const Sequence> records, std::size_t bytes_max) {
+  std::vector<StoredRecord> found;
+  ArrayWriter places(Database::Array::kIntegers);
+  for (const Sequence record : records) {
+    if (!as_name(record)) places.add(static_cast<std::int64_t>(record.value));
+  }
+  Borrowed database(pool_);
+  if (!database.status()) return found;
+  Openers openers;
+  sql::Statement* statement = database->prepared(kReadPlaces);
+  if (statement == nullptr) return found;
+  Database::bind_array(*statement, 1, Database::Array::kIntegers, places.bytes());
+  statement->bind_integer(2, static_cast<std::int64_t>(bytes_max));
+  struct Row {
+    Sequence place;
+    RecordName name;
+    std::string frame;
+  };
+  std::vector<Row> rows;
+  while (statement->step()) {
+    rows.push_back({{static_cast<std::uint64_t>(statement->integer(0))},
+                    {statement->integer(1), statement->integer(2)},
+                    std::string(statement->blob(3))});
+  }
+  statement->reset();
+  std::size_t left = bytes_max;
+  for (const Row& row : rows) {
+    auto record = open(*database, row.name, row.frame, openers);
+    // Whose body stands elsewhere, and who is damaged, is at()'s to tell.
+    if (!record || record->same_body_as.value != 0) continue;
+    if (record->body.size() > left) break;
+    left -= record->body.size();
+    found.push_back({row.place, std::move(*record)});
+  }
   return found;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "runtime/keys.hpp"
@@ -19,9 +20,10 @@ class RecordReader {
   // All that is given must outlive the reader.
   RecordReader(Pool& pool, const runtime::MasterKey& master) : pool_(pool), master_(master) {}
 
-  // As EventLog::read(), up to `through`, and at(). Thread-safe.
+  // As EventLog::read(), up to `through`, at() and some_of(). Thread-safe.
   Result<std::vector<StoredRecord>> read(Sequence after, Sequence through, ReadLimits limits);
   Result<StoredRecord> at(Sequence sequence);  // which may be a name
+  std::vector<StoredRecord> some_of(std::span<const Sequence> records, std::size_t bytes_max);
 
   // A frame as it is stored, for moving and for looking at it. Errors: `not_found`, `erased`.
   Result<std::string> frame(Database& database, RecordName name);

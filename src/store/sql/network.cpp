@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "store/sql/asked.hpp"
+
 namespace resultsync::store::sql {
 namespace {
 
@@ -137,6 +139,10 @@ std::int64_t count_of(Database& database, const char* sql) {
   return query.next() ? query.integer(0) : 0;
 }
 
+ToldMissing told_missing_row(const Query& query) {
+  return {OrderedTestId(query.text(0)), static_cast<int>(query.integer(1)), query.text(2), query.text(3)};
+}
+
 }  // namespace
 
 // Documents ----------------------------------------------------------------------------------------------------------
@@ -245,9 +251,7 @@ std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
               "version, member",
               order.value);
   std::vector<ToldMissing> rows;
-  while (query.next()) {
-    rows.push_back({OrderedTestId(query.text(0)), static_cast<int>(query.integer(1)), query.text(2), query.text(3)});
-  }
+  while (query.next()) rows.push_back(told_missing_row(query));
   return rows;
 }
 
@@ -270,6 +274,18 @@ void SqlNetworkWrites::add_document(const DocumentRow& document) {
         document.sha256, document.media_type, document.bytes, document.source.text(), document.fetched_at.microseconds,
         Blob{document.sealed})
       .run();
+}
+
+std::map<OrderKey, std::vector<ToldMissing>> SqlNetworkReads::told_missing(std::span<const OrderKey> orders) {
+  std::map<OrderKey, std::vector<ToldMissing>> told;
+  asked_together(orders, &OrderKey::value, [&](const AskedNumbers& asked) {
+    Query query(database_,
+                "SELECT test_id, version, member, reason, order_key FROM told_missing WHERE order_key IN " ASKED
+                "ORDER BY order_key, test_id, version, member",
+                asked);
+    while (query.next()) told[OrderKey{query.integer(4)}].push_back(told_missing_row(query));
+  });
+  return told;
 }
 
 void SqlNetworkWrites::note_told_missing(OrderKey order, const ToldMissing& missing) {

@@ -18,6 +18,7 @@ class SqlNetworkReads final : public NetworkReads {
   std::vector<MissingDocument> missing_documents(const MissingFilter& filter, Sequence after,
                                                  std::size_t events) override;
   std::vector<ToldMissing> told_missing(OrderKey order) override;
+  std::map<OrderKey, std::vector<ToldMissing>> told_missing(std::span<const OrderKey> orders) override;
   std::optional<Authorization> authorization(const SourceId& source, const AppPractitionerId& id) override;
   std::optional<Authorization> authorization(AuthorizationKey key) override;
   std::vector<Authorization> authorizations() override;

@@ -239,6 +239,22 @@ std::optional<EventRow> Session::event_of_record(Sequence record) {
   return only_event(query);
 }
 
+std::map<Sequence, EventRow> Session::events_of_records(std::span<const Sequence> records) {
+  std::map<Sequence, EventRow> events;
+  asked_together(records, number, [&](const AskedNumbers& asked) {
+    Query query(database_, "SELECT " EVENT_COLUMNS " FROM events WHERE record IN " ASKED, asked);
+    for (EventRow& event : event_rows(query)) {
+      const Sequence record = event.record;
+      events.insert_or_assign(record, std::move(event));
+    }
+  });
+  for (const Sequence record : records) {
+    if (events.contains(record)) continue;
+    if (auto event = event_of_record(record)) events.emplace(record, std::move(*event));  // by a receipt
+  }
+  return events;
+}
+
 std::vector<ReceiptRow> Session::receipts(Sequence event_record) {
   std::vector<ReceiptRow> receipts;
   Query query(database_,
@@ -395,11 +411,6 @@ void Session::fill_history(OrderRecord& order) {
   fill_versions(order);
 }
 
-// As many parameters as are asked at once.
-#define ASKED                                                                                                   \
-  "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
-  "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) "
-
 std::vector<std::pair<SourceId, EventId>> Session::events_of(const std::array<std::string, kAskedAtOnce>& ids) {
   std::vector<std::pair<SourceId, EventId>> events;
   Query query(database_, "SELECT source, event_id FROM events WHERE event_id IN " ASKED, ids);
@@ -413,17 +424,27 @@ std::vector<OrderRecord> Session::orders_of(const std::array<std::string, kAsked
     Query query(database_, ORDER_ROWS "WHERE o.order_id IN " ASKED, ids);
     while (query.next()) orders.push_back({order_row(query), {}});
   }
-  // Of several sources there may be more than that.
-  for (std::size_t first = 0; first < orders.size(); first += kAskedAtOnce) {
-    const std::span page(orders.begin() + static_cast<std::ptrdiff_t>(first),
-                         std::min(kAskedAtOnce, orders.size() - first));
-    std::array<std::int64_t, kAskedAtOnce> keys;
-    keys.fill(page.front().row.key.value);
-    std::unordered_map<std::int64_t, orders::OrderHistory*> histories;
-    for (std::size_t i = 0; i < page.size(); ++i) {
-      keys[i] = page[i].row.key.value;
-      histories[keys[i]] = &page[i].history;
-    }
+  fill_histories(orders);  // of several sources there may be more than were asked for
+  return orders;
+}
+
+std::map<OrderKey, OrderRecord> Session::orders(std::span<const OrderKey> keys) {
+  std::vector<OrderRecord> found;
+  asked_together(keys, &OrderKey::value, [&](const AskedNumbers& asked) {
+    Query query(database_, ORDER_ROWS "WHERE o.order_key IN " ASKED, asked);
+    while (query.next()) found.push_back({order_row(query), {}});
+  });
+  fill_histories(found);
+  std::map<OrderKey, OrderRecord> orders;
+  for (OrderRecord& order : found) orders.emplace(order.row.key, std::move(order));
+  return orders;
+}
+
+void Session::fill_histories(std::span<OrderRecord> orders) {
+  std::unordered_map<std::int64_t, orders::OrderHistory*> histories;
+  for (OrderRecord& order : orders) histories[order.row.key.value] = &order.history;
+  const auto key_of = [](const OrderRecord& order) { return order.row.key.value; };
+  asked_together(std::span<const OrderRecord>(orders), key_of, [&](const AskedNumbers& keys) {
     const auto history = [&](std::int64_t key) -> orders::OrderHistory& { return *histories.at(key); };
     read_points(Query(database_,
                       "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key IN " ASKED
@@ -440,8 +461,7 @@ std::vector<OrderRecord> Session::orders_of(const std::array<std::string, kAsked
                         "ORDER BY order_key, test_id, version",
                         keys),
                   history);
-  }
-  return orders;
+  });
 }
 
 void Session::fill_facts(OrderRecord& order) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "store/sql/access.hpp"
+#include "store/sql/asked.hpp"
 #include "store/sql/database.hpp"
 #include "store/sql/deliveries.hpp"
 #include "store/sql/network.hpp"
@@ -22,9 +23,6 @@
 #include "store/views.hpp"
 
 namespace resultsync::store::sql {
-
-// How many names one question may ask for.
-inline constexpr std::size_t kAskedAtOnce = 32;
 
 class Session : public ViewsSnapshot {
  public:
@@ -41,6 +39,7 @@ class Session : public ViewsSnapshot {
   std::optional<EventRow> event(const SourceId& source, const EventId& id) override;
   std::vector<EventRow> events_named(const EventId& id, Reach reach) override;
   std::optional<EventRow> event_of_record(Sequence record) override;
+  std::map<Sequence, EventRow> events_of_records(std::span<const Sequence> records) override;
   std::vector<ReceiptRow> receipts(Sequence event_record) override;
   std::vector<EventRow> events(const EventFilter& filter, Sequence after, std::size_t limit, Reach reach) override;
   std::vector<EventRow> waiting(Sequence after, std::size_t limit) override;
@@ -48,6 +47,7 @@ class Session : public ViewsSnapshot {
 
   std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) override;
   std::optional<OrderRecord> order(OrderKey key) override;
+  std::map<OrderKey, OrderRecord> orders(std::span<const OrderKey> keys) override;
   void fill_facts(OrderRecord& order) override;
   std::vector<OrderRow> orders_named(const OrderId& id, Reach reach) override;
   std::vector<OrderRow> orders(const OrderFilter& filter, OrderPlace after, std::size_t limit, Reach reach) override;
@@ -90,6 +90,7 @@ class Session : public ViewsSnapshot {
 
  private:
   void fill_history(OrderRecord& order);
+  void fill_histories(std::span<OrderRecord> orders);
   void fill_versions(OrderRecord& order);
   void fill_connections(PractitionerRow& practitioner, Reach reach);
 
