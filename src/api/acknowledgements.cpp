@@ -178,13 +178,18 @@ AcknowledgementGauges::AcknowledgementGauges(store::Views& views, const runtime:
   thread_ = runtime::start_thread("api-gauges", [this](const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (!stop.stop_requested()) {
-      look();
+      look_alone();
       stopping_.wait_for(lock, stop, kLookEvery, [] { return false; });
     }
   });
 }
 
 void AcknowledgementGauges::look() {
+  const std::lock_guard lock(mutex_);
+  look_alone();
+}
+
+void AcknowledgementGauges::look_alone() {
   const auto snapshot = views_.snapshot();
   const auto totals = snapshot->readers().unacknowledged_totals();
   if (!snapshot->status()) return;  // the gauges keep what they say; whoever reads the store is told

@@ -15,9 +15,11 @@ namespace resultsync::api {
 class AcknowledgementGauges {
  public:
   AcknowledgementGauges(store::Views& views, const runtime::Clock& clock, runtime::Metrics& metrics);
-  void look();
+  void look();  // now, too. Thread-safe
 
  private:
+  void look_alone();  // with mutex_ held: what an earlier look saw is never told after what a later one saw
+
   store::Views& views_;
   const runtime::Clock& clock_;
   runtime::Gauge items_;
