@@ -32,12 +32,12 @@ FeedPage FeedPage::load(store::ViewsSnapshot& snapshot, const store::Practitione
 
 void FeedPage::write_item(JsonWriter& json, std::size_t index, Bodies& bodies) const {
   const store::FeedRow& row = rows_[index];
-  static const std::vector<store::ToldMissing> kNothing;
   const auto event = events_.find(row.entry.notice.record);
   const auto told_missing = told_missing_.find(row.entry.order);
   write_feed_item(json,
                   {row, event == events_.end() ? store::EventRow{} : event->second, cursor_after(row.position),
-                   before_.at(row.position), told_missing == told_missing_.end() ? kNothing : told_missing->second},
+                   before_.at(row.position),
+                   told_missing == told_missing_.end() ? std::vector<store::ToldMissing>{} : told_missing->second},
                   practitioner_, bodies);
 }
 

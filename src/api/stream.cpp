@@ -291,7 +291,7 @@ Streams::Batch Streams::next_batch(Session& session) const {
   for (const Found& each : found) {
     StreamPlace& place = question.places[each.place];
     const auto& rows = each.page.rows();
-    each.page.look_ahead(bodies);
+    if (batch.text.size() <= kBatchBytesMax) each.page.look_ahead(bodies);
     std::size_t i = 0;
     for (; i < rows.size() && batch.text.size() <= kBatchBytesMax; ++i) {
       const store::FeedRow& row = rows[i];

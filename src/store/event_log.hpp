@@ -70,8 +70,9 @@ class EventLog {
   // of read().
   [[nodiscard]] virtual Result<StoredRecord> at(Sequence sequence) const = 0;
 
-  // Some of these records, in any order, where asking for them together is cheaper than one by one: as many as have no
-  // more than `bytes_max` of bodies in all. Of each of the others at() says what it is with it. Thread-safe.
+  // Some of these records (each asked for once), in any order, where asking for them together is cheaper than one by
+  // one: as many as have no more than `bytes_max` of bodies in all. Of each of the others at() says what it is with it.
+  // Thread-safe.
   [[nodiscard]] virtual std::vector<StoredRecord> some_of(std::span<const Sequence> /*records*/,
                                                           std::size_t /*bytes_max*/) const {
     return {};

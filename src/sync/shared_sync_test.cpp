@@ -102,6 +102,11 @@ class SharedSync : public testing::Test {
     return snapshot->applied() == log_.end() && snapshot->unfinished_backfills().empty();
   }
 
+  static std::int64_t owners(store::sql::Database& database) {  // of slots
+    store::sql::Query query(database, "SELECT count(DISTINCT owner) FROM sync_leases WHERE owner <> ''");
+    return query.next() ? query.integer(0) : 0;
+  }
+
   static std::vector<store::FeedRow> feed(store::Views& views, const char* practitioner) {
     const auto snapshot = views.snapshot();
     const auto row = snapshot->practitioner(AppPractitionerId(practitioner), store::kEverything);
@@ -321,11 +326,7 @@ TEST_F(SharedSync, who_hung_while_others_applied_everything_begins_anew) {
   };
   receive_some(40);
   const auto database = std::move(*store::postgres::Database::open(schema_->options()));
-  const auto owners = [&] {
-    store::sql::Query query(*database, "SELECT count(DISTINCT owner) FROM sync_leases WHERE owner <> ''");
-    return query.next() ? query.integer(0) : 0;
-  };
-  while (owners() < 3 || !is_done(views)) {
+  while (owners(*database) < 3 || !is_done(views)) {
     other->step();
     third->step();
     its_clock.set(Timestamp{its_clock.now().microseconds + 20'000});
@@ -348,6 +349,26 @@ TEST_F(SharedSync, who_hung_while_others_applied_everything_begins_anew) {
   run_all({other.get(), third.get(), hanging.get()});
   EXPECT_EQ(feed(views, "anna").size(), 381U);
   EXPECT_EQ(differences_of_a_rebuild(views), 0U);
+}
+
+TEST_F(SharedSync, slots_that_are_missing_for_good_are_told) {
+  const auto dispatcher = start(1);
+  ASSERT_FALSE(dispatcher->step());
+  const auto other = start(1);
+  const auto database = std::move(*store::postgres::Database::open(schema_->options()));
+  while (owners(*database) < 2) {
+    dispatcher->step();
+    other->step();
+  }
+  for (int i = 0; i < 20; ++i) receive("not json " + std::to_string(i));
+  dispatcher->run();
+  database->execute("DELETE FROM sync_dispatch WHERE first < 10");
+  std::string code;
+  for (int i = 0; i < 10 && code.empty(); ++i) {
+    const auto stepped = other->sync().step();
+    if (!stepped) code = stepped.error().code;
+  }
+  EXPECT_EQ(code, "slots_gap");
 }
 
 TEST_F(SharedSync, instances_that_run_at_the_same_time_lose_and_repeat_nothing) {

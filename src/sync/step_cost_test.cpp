@@ -21,34 +21,34 @@ class StepCostTest : public testing::Test {
 };
 
 TEST_F(StepCostTest, who_waits_for_processors_while_more_comes_than_it_applies_gives_way) {
-  EXPECT_EQ(rest({.come = {164}, .applied = 32}, 10ms, 11ms), 200ms);
+  EXPECT_EQ(rest({.log_end = {164}, .applied = 32}, 10ms, 11ms), 200ms);
 }
 
 TEST_F(StepCostTest, who_has_its_processor_goes_on) {
-  EXPECT_EQ(rest({.come = {900}, .applied = 32}, 10ms, 10ms), 0ms);
-  EXPECT_EQ(rest({.come = {900}, .applied = 32}, 40ms, 2ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 10ms, 10ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 40ms, 2ms), 0ms);
 }
 
 TEST_F(StepCostTest, who_keeps_up_goes_on) {
-  EXPECT_EQ(rest({.come = {132}, .applied = 32}, 10ms, 20ms), 0ms);
-  EXPECT_EQ(rest({.come = {100}, .applied = 0}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {132}, .applied = 32}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {100}, .applied = 0}, 10ms, 20ms), 0ms);
 }
 
 TEST_F(StepCostTest, of_what_came_only_its_own_share_counts) {
-  EXPECT_EQ(rest({.come = {164}, .applied = 32, .share = 0.5}, 10ms, 20ms), 0ms);
-  EXPECT_EQ(rest({.come = {166}, .applied = 32, .share = 0.5}, 10ms, 20ms), 200ms);
+  EXPECT_EQ(rest({.log_end = {164}, .applied = 32, .share = 0.5}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {166}, .applied = 32, .share = 0.5}, 10ms, 20ms), 200ms);
 }
 
 TEST_F(StepCostTest, no_rest_is_longer_than_a_second) {
-  EXPECT_EQ(rest({.come = {900}, .applied = 32}, 10ms, 20ms, 10min), 1s);
+  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 10ms, 20ms, 10min), 1s);
 }
 
 TEST_F(StepCostTest, where_the_kernel_counts_nothing_nobody_gives_way) {
-  EXPECT_EQ(rest({.come = {900}, .applied = 32}, 0ms, 0ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 0ms, 0ms), 0ms);
 }
 
 TEST_F(StepCostTest, an_end_that_an_older_look_told_is_no_growth) {
-  EXPECT_EQ(rest({.come = {90}, .applied = 0}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {90}, .applied = 0}, 10ms, 20ms), 0ms);
 }
 
 TEST(ProcessorTimeTest, grows_while_the_thread_runs) {

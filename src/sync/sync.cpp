@@ -311,9 +311,10 @@ void Sync::run(const std::stop_token& stop) {
   using std::chrono::milliseconds;
   constexpr milliseconds kPauseMin{50};
   constexpr milliseconds kPauseMax{2000};
+  const bool is_shared = options_.look_every.count() > 0;
   milliseconds pause{};
   while (!stop.stop_requested()) {
-    const StepCost cost(log_.end());
+    const auto cost = is_shared ? std::optional<StepCost>(log_.end()) : std::nullopt;
     const auto stepped = step();
     if (!stepped && stepped.error().code == store::kUnavailable) {
       runtime::log::warning("sync.unavailable", {{"cause", stepped.error().cause}});
@@ -327,10 +328,10 @@ void Sync::run(const std::stop_token& stop) {
       if (on_failure_) on_failure_(stepped.error());
       return;
     }
-    if (*stepped) {
-      rest_after(cost, stop);
-    } else {
+    if (!*stepped) {
       wait(stop, options_.look_every);
+    } else if (cost) {
+      rest_after(*cost, stop);
     }
   }
 }
@@ -338,9 +339,9 @@ void Sync::run(const std::stop_token& stop) {
 // Acknowledging goes first. Where nobody shares the store, this thread's own priority sees to that; a transaction that
 // others wait for is better brought to its end first.
 void Sync::rest_after(const StepCost& cost, const std::stop_token& stop) {
-  if (options_.look_every.count() == 0 || !held_) return;
+  if (!held_) return;
   const double share = static_cast<double>(held_->slots.size()) / static_cast<double>(held_->of);
-  auto left = cost.rest({.come = log_.end(), .applied = records_of_step_, .share = share});
+  auto left = cost.rest({.log_end = log_.end(), .applied = records_of_step_, .share = share});
   while (left.count() > 0 && !stop.stop_requested()) {
     const Sequence end = log_.end();
     const auto slice = std::min(left, kRestSlice);

@@ -91,6 +91,7 @@ Result<StoredRecord> RecordReader::at(Sequence sequence) {
 
 std::vector<StoredRecord> RecordReader::some_of(std::span<const Sequence> records, std::size_t bytes_max) {
   std::vector<StoredRecord> found;
+  if (records.empty()) return found;
   ArrayWriter places(Database::Array::kIntegers);
   for (const Sequence record : records) {
     if (!as_name(record)) places.add(static_cast<std::int64_t>(record.value));

@@ -255,6 +255,18 @@ std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
   return rows;
 }
 
+std::map<OrderKey, std::vector<ToldMissing>> SqlNetworkReads::told_missing(std::span<const OrderKey> orders) {
+  std::map<OrderKey, std::vector<ToldMissing>> told;
+  asked_together(orders, &OrderKey::value, [&](const AskedNumbers& asked) {
+    Query query(database_,
+                "SELECT test_id, version, member, reason, order_key FROM told_missing WHERE order_key IN " ASKED
+                "ORDER BY order_key, test_id, version, member",
+                asked);
+    while (query.next()) told[OrderKey{query.integer(4)}].push_back(told_missing_row(query));
+  });
+  return told;
+}
+
 void SqlNetworkWrites::save_use(const DocumentUse& use) {
   Query(database_,
         "INSERT INTO document_uses (" USE_COLUMNS
@@ -274,18 +286,6 @@ void SqlNetworkWrites::add_document(const DocumentRow& document) {
         document.sha256, document.media_type, document.bytes, document.source.text(), document.fetched_at.microseconds,
         Blob{document.sealed})
       .run();
-}
-
-std::map<OrderKey, std::vector<ToldMissing>> SqlNetworkReads::told_missing(std::span<const OrderKey> orders) {
-  std::map<OrderKey, std::vector<ToldMissing>> told;
-  asked_together(orders, &OrderKey::value, [&](const AskedNumbers& asked) {
-    Query query(database_,
-                "SELECT test_id, version, member, reason, order_key FROM told_missing WHERE order_key IN " ASKED
-                "ORDER BY order_key, test_id, version, member",
-                asked);
-    while (query.next()) told[OrderKey{query.integer(4)}].push_back(told_missing_row(query));
-  });
-  return told;
 }
 
 void SqlNetworkWrites::note_told_missing(OrderKey order, const ToldMissing& missing) {
