@@ -61,11 +61,12 @@ struct EventRow {
   OrderKey order_key;
 };
 
-// What an event is about to ask for: whether it is known, and its order.
+// What an event is about to ask for: whether it is known, its order, and who is connected to the clinic that it names.
 struct EventNames {
   SourceId source;
   EventId event;
-  OrderId order;  // may be empty
+  OrderId order;    // may be empty
+  ClinicId clinic;  // may be empty
 };
 
 enum class ReceiptKind { kDuplicate, kConflict };

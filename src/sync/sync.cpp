@@ -15,7 +15,7 @@ namespace resultsync::sync {
 namespace {
 
 // So many events are looked ahead for at a time: of those that were, the rest of a turn that ends early is asked again.
-constexpr std::size_t kLookAhead = 32;
+constexpr std::size_t kLookAhead = 128;
 // After work that could not be done beside others: so many steps are taken alone at first, and twice as many each time
 // that the next attempt fails, too.
 constexpr std::size_t kAloneStepsMin = 4;
@@ -26,7 +26,8 @@ constexpr std::chrono::milliseconds kRestSlice{20};
 store::EventNames names_of(const NextRecord& next) {
   if (!next.reading) return {};
   const orders::Event& event = next.reading->event;
-  return {next.stored.record.source, event.key.id, event.order ? event.order->id : OrderId{}};
+  return {next.stored.record.source, event.key.id, event.order ? event.order->id : OrderId{},
+          event.order ? event.order->clinic : ClinicId{}};
 }
 
 void look_ahead(store::ViewsTransaction& transaction, std::span<const NextRecord* const> records) {

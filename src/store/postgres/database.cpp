@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <unordered_set>
 
 #include "store/postgres/dialect.hpp"
 
@@ -27,6 +28,8 @@ constexpr int kBinary = 1;
 
 // Answers that nobody has read yet fill buffers on both sides: this many statements are sent before some are read.
 constexpr std::size_t kSentMax = 512;
+// Rows of one statement that are gathered at most.
+constexpr std::size_t kGatheredMax = 64;
 
 template <class Number>
 Number big_endian(const char* bytes) {
@@ -238,6 +241,91 @@ class Database::Prepared final : public sql::Statement {
   mutable std::deque<std::string> unescaped_;  // what text() gave views of
 };
 
+// Rows that wait to be sent together. What is bound is copied, since it need not outlive the run.
+class Database::Rows final : public sql::Statement {
+ public:
+  Rows(Database& database, const sql::Gathered& rows) : database_(database), rows_(rows) {}
+  [[nodiscard]] bool looks_up() const { return rows_.looks_up; }
+
+  void bind_integer(int place, std::int64_t value) override {
+    const std::uint64_t big = htobe64(static_cast<std::uint64_t>(value));
+    bind(place, Array::kIntegers, {reinterpret_cast<const char*>(&big), sizeof big});
+  }
+  void bind_text(int place, std::string_view value) override {
+    const auto escaped = escaped_text(value);
+    bind(place, Array::kTexts, escaped ? *escaped : value);
+  }
+  void bind_blob(int place, std::string_view value) override { bind(place, Array::kBlobs, value); }
+  void bind_null(int) override { database_.remember({"io_error", "a row that is gathered has a NULL"}); }
+
+  bool step() override {
+    if (!many_ && !make_statement()) return false;
+    std::string name;
+    for (int i = 0; i < rows_.key; ++i) name += fmt::format("{}:{}", values_[at(i)].size(), values_[at(i)]);
+    if (names_.contains(name)) database_.send_gathered();
+    if (count_ == 0) database_.gathered_.push_back(this);
+    if (rows_.key > 0) names_.insert(std::move(name));
+    for (std::size_t i = 0; i < values_.size(); ++i) arrays_[i].add(values_[i]);
+    if (++count_ >= kGatheredMax) {
+      database_.send_gathered();
+      if (database_.usable()) PQflush(database_.handle_);  // the server works on them meanwhile
+    }
+    if (!database_.in_transaction_) database_.send_gathered();  // outside one a statement is one: it ends here
+    return false;
+  }
+  [[nodiscard]] bool is_null(int) const override { return true; }
+  [[nodiscard]] std::int64_t integer(int) const override { return 0; }
+  [[nodiscard]] std::string_view text(int) const override { return {}; }
+  [[nodiscard]] std::string_view blob(int) const override { return {}; }
+  void reset() override {}
+
+  void send() {
+    many_->reset();
+    for (std::size_t i = 0; i < arrays_.size(); ++i)
+      many_->bind_array(static_cast<int>(i) + 1, types_[i], arrays_[i].bytes());
+    database_.send_now(*many_);
+    forget();
+  }
+  void forget() {
+    arrays_.clear();
+    for (const Array type : types_) arrays_.emplace_back(type);
+    names_.clear();
+    count_ = 0;
+  }
+
+ private:
+  static std::size_t at(int place) { return static_cast<std::size_t>(place); }
+  void bind(int place, Array type, std::string_view bytes) {
+    if (values_.size() < at(place)) {
+      values_.resize(at(place));
+      types_.resize(at(place));
+    }
+    types_[at(place) - 1] = type;
+    values_[at(place) - 1] = bytes;
+  }
+  bool make_statement() {
+    const auto sql = of_many_rows(rows_.sql, values_.size());
+    if (!sql) {
+      database_.remember({"io_error", "this statement's rows cannot be gathered"});
+      return false;
+    }
+    many_ = std::make_unique<Prepared>(database_, sql->c_str());
+    forget();
+    return true;
+  }
+
+  Database& database_;
+  const sql::Gathered rows_;
+  std::vector<Array> types_;  // of the parameters: the same for every row
+  std::vector<std::string> values_;
+  std::vector<ArrayWriter> arrays_;
+  std::unordered_set<std::string> names_;  // of the rows that wait, where a statement must not write one twice
+  std::size_t count_ = 0;
+  std::unique_ptr<Prepared> many_;
+};
+
+Database::Database(PGconn* handle) : handle_(handle) {}
+
 Result<std::unique_ptr<Database>> Database::open(const ConnectOptions& options) {
   auto parsed = parse(options);
   if (!parsed) return forward_error(std::move(parsed));
@@ -301,6 +389,7 @@ Result<std::unique_ptr<Database>> Database::open(const ConnectOptions& options) 
 
 Database::~Database() {
   statements_.clear();
+  rows_.clear();
   PQfinish(handle_);
 }
 
@@ -340,6 +429,25 @@ sql::Statement* Database::prepared(const char* sql) {
   return statement.get();
 }
 
+sql::Statement* Database::gathered(const sql::Gathered& gathered) {
+  if (!usable()) {
+    remember(unavailable("the connection was lost"));
+    return nullptr;
+  }
+  auto& rows = rows_[gathered.sql];
+  if (!rows) rows = std::make_unique<Rows>(*this, gathered);
+  return rows.get();
+}
+
+void Database::send_gathered() {
+  const auto waiting = std::exchange(gathered_, {});
+  for (const bool looks_up : {false, true}) {
+    for (Rows* rows : waiting) {
+      if (rows->looks_up() == looks_up) rows->send();
+    }
+  }
+}
+
 void Database::bind_array(sql::Statement& statement, int place, Array type, std::string_view bytes) {
   static_cast<Prepared&>(statement).bind_array(place, type, bytes);
 }
@@ -366,6 +474,7 @@ Result<void> Database::commit() {
 }
 
 void Database::rollback() {
+  for (Rows* rows : std::exchange(gathered_, {})) rows->forget();
   if (usable()) {
     sync();
     receive_all();
@@ -383,11 +492,13 @@ void Database::rollback() {
 
 void Database::finish() {
   if (!usable()) return;
+  send_gathered();
   sync();
   receive_all();
 }
 
 void Database::send_text(const char* sql) {
+  send_gathered();
   if (failed() || !usable()) return;
   if (PQsendQueryParams(handle_, sql, 0, nullptr, nullptr, nullptr, nullptr, kBinary) == 0)
     return remember_lost("send");
@@ -395,6 +506,11 @@ void Database::send_text(const char* sql) {
 }
 
 void Database::send(Prepared& statement) {
+  send_gathered();
+  send_now(statement);
+}
+
+void Database::send_now(Prepared& statement) {
   if (failed() || !usable()) return;
   if (sent_.size() >= kSentMax) {
     PQsendFlushRequest(handle_);
@@ -565,7 +681,7 @@ std::vector<std::string> Database::wait_for_notice(std::chrono::milliseconds at_
 }
 
 ArrayWriter::ArrayWriter(Database::Array type) {
-  const Oid element = type == Database::Array::kIntegers ? kInt8 : kBytea;
+  const Oid element = type == Database::Array::kIntegers ? kInt8 : type == Database::Array::kTexts ? kText : kBytea;
   const auto put = [this](std::uint32_t number) {
     const std::uint32_t big = htonl(number);
     out_.append(reinterpret_cast<const char*>(&big), sizeof big);

@@ -1,6 +1,7 @@
 // PostgreSQL 15 or later behind the connection of sql/database.hpp, over libpq in pipeline mode: a statement without
 // rows is sent and not waited for; one that gives rows waits for the server, once for all that was sent before it. The
-// errors of what was not waited for are found then, or at commit(): which is what sticky errors are for.
+// errors of what was not waited for are found then, or at commit(): which is what sticky errors are for. Rows that may be
+// gathered (sql/database.hpp) are sent as arrays, one statement for all of them, once something else is sent.
 //
 // The error codes say what may be done about one:
 //   `unavailable`  retry, or indeterminate: the server cannot be reached, is no primary just now, wants the transaction
@@ -52,6 +53,7 @@ class Database final : public sql::Database {
 
   void execute(const std::string& sql) override;  // waits
   sql::Statement* prepared(const char* sql) override;
+  sql::Statement* gathered(const sql::Gathered& rows) override;
   [[nodiscard]] bool is_remote() const override { return true; }
   void meet_in_order(bool in_order) override;  // not waited for; inside a transaction
 
@@ -71,9 +73,9 @@ class Database final : public sql::Database {
   // False once the connection is lost: open another one.
   [[nodiscard]] bool usable() const { return handle_ != nullptr && !broken_; }
 
-  // The array of 8-byte numbers, or of byte strings, as a parameter in binary form, and such a parameter's place.
-  // `bytes` must outlive the run.
-  enum class Array : Oid { kIntegers = 1016, kBlobs = 1001 };
+  // The array of 8-byte numbers, of texts or of byte strings, as a parameter in binary form, and such a parameter's
+  // place. `bytes` must outlive the run.
+  enum class Array : Oid { kIntegers = 1016, kTexts = 1009, kBlobs = 1001 };
   static void bind_array(sql::Statement& statement, int place, Array type, std::string_view bytes);
 
   // For LISTEN: waits until somebody notifies, `wake_descriptor` can be read, or the time is over; what was said. On a
@@ -82,6 +84,7 @@ class Database final : public sql::Database {
 
  private:
   class Prepared;
+  class Rows;  // gathered ones, of one statement
   struct Sent {  // something the server will answer
     enum class Kind { kRun, kPrepare, kSync } kind = Kind::kRun;
     Prepared* statement = nullptr;  // null for what is not prepared
@@ -91,11 +94,13 @@ class Database final : public sql::Database {
   };
   using ResultPointer = std::unique_ptr<PGresult, ResultDelete>;
 
-  explicit Database(PGconn* handle) : handle_(handle) {}
+  explicit Database(PGconn* handle);
   static void note(void* self, const PGresult* notice);
 
   void send_text(const char* sql);  // not prepared, not waited for
-  void send(Prepared& statement);
+  void send(Prepared& statement);  // after what was gathered
+  void send_now(Prepared& statement);
+  void send_gathered();
   ResultPointer ask(Prepared& statement);  // of the statement, everything before it being answered too
   void sync();
   ResultPointer receive_all();  // the last result with rows, if any
@@ -110,6 +115,8 @@ class Database final : public sql::Database {
   std::chrono::milliseconds answer_within_{30'000};
   std::deque<Sent> sent_;
   std::unordered_map<const char*, std::unique_ptr<sql::Statement>> statements_;
+  std::unordered_map<const char*, std::unique_ptr<Rows>> rows_;
+  std::vector<Rows*> gathered_;  // those that have rows
   std::uint64_t names_ = 0;
 };
 

@@ -66,6 +66,97 @@ TEST_F(PostgresDatabase, what_is_sent_without_waiting_is_there_when_something_as
   EXPECT_EQ(count(), 5000);
 }
 
+// Gathered rows
+// ------------------------------------------------------------------------------------------------------------------------
+
+constexpr sql::Gathered kRow{"INSERT INTO t VALUES (?1, ?2, ?3)"};
+constexpr sql::Gathered kUpsert{
+    .sql = "INSERT INTO t VALUES (?1, ?2, ?3) ON CONFLICT (k) DO UPDATE SET v = t.v || excluded.v", .key = 1};
+
+TEST_F(PostgresDatabase, gathered_rows_are_there_for_whatever_is_asked_next) {
+  const std::string odd("a\0b\x01\xff", 5);
+  database_->begin(Database::Mode::kWrite);
+  for (std::int64_t k = 1; k <= 1000; ++k) {
+    Query(*database_, kRow, k, odd, sql::Blob{odd}).run();
+    if (k == 10) {
+      Query query(*database_, "SELECT count(*), sum(k) FROM t");
+      ASSERT_TRUE(query.next()) << database_->status().error().text();
+      EXPECT_EQ(query.integer(0), 10);
+      EXPECT_EQ(query.integer(1), 55);
+    }
+  }
+  Query(*database_, "UPDATE t SET v = 'changed' WHERE k = 1000").run();  // behind what was gathered
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(count(), 1000);
+  Query query(*database_, "SELECT v, b FROM t WHERE k >= 999 ORDER BY k");
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.text(0), odd);
+  EXPECT_EQ(query.blob(1), odd);
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.text(0), "changed");
+}
+
+TEST_F(PostgresDatabase, a_row_that_is_gathered_twice_is_written_twice_in_its_order) {
+  database_->begin(Database::Mode::kWrite);
+  for (const char* text : {"a", "b", "c"}) {
+    for (const int k : {1, 2, 11}) Query(*database_, kUpsert, k, text, sql::Blob{}).run();
+  }
+  ASSERT_TRUE(database_->commit()) << database_->status().error().text();
+  Query query(*database_, "SELECT v FROM t WHERE v = 'abc'");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(query.next());
+  EXPECT_FALSE(query.next());
+}
+
+// Even if theirs was the first kind of row to be gathered, and others are sent again and again meanwhile.
+TEST_F(PostgresDatabase, gathered_rows_that_look_others_up_find_them) {
+  database_->execute("CREATE TABLE u (name TEXT NOT NULL, k BIGINT NOT NULL)");
+  constexpr sql::Gathered kLooksUp{.sql = "INSERT INTO u VALUES (?1, (SELECT k FROM t WHERE v = ?1))",
+                                   .looks_up = true};
+  database_->begin(Database::Mode::kWrite);
+  for (int k = 1; k <= 300; ++k) {
+    const std::string name = "n" + std::to_string(k);
+    Query(*database_, kRow, k, name, sql::Blob{}).run();
+    for (int i = 0; i < 3; ++i) Query(*database_, kLooksUp, name).run();
+  }
+  ASSERT_TRUE(database_->commit()) << database_->status().error().text();
+  Query query(*database_, "SELECT count(*) FROM u JOIN t ON t.k = u.k AND t.v = u.name");
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.integer(0), 900);
+}
+
+TEST_F(PostgresDatabase, gathered_rows_of_a_transaction_that_was_given_up_are_in_no_other) {
+  database_->begin(Database::Mode::kWrite);
+  Query(*database_, kRow, 1, "x", sql::Blob{}).run();
+  Query(*database_, kUpsert, 2, "x", sql::Blob{}).run();
+  database_->rollback();
+  database_->begin(Database::Mode::kWrite);
+  Query(*database_, kUpsert, 2, "y", sql::Blob{}).run();
+  ASSERT_TRUE(database_->commit());
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(PostgresDatabase, what_is_wrong_with_a_gathered_row_is_found_at_the_commit_and_nothing_remains) {
+  database_->begin(Database::Mode::kWrite);
+  for (const int k : {1, 2, 1}) Query(*database_, kRow, k, "x", sql::Blob{}).run();
+  const auto committed = database_->commit();
+  ASSERT_FALSE(committed);
+  EXPECT_NE(committed.error().cause.find("23505"), std::string::npos) << committed.error().cause;
+  database_->rollback();
+  EXPECT_EQ(count(), 0);
+  Query(*database_, kRow, 1, "x", sql::Blob{}).run();  // outside of a transaction: at once
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(PostgresDatabase, what_cannot_be_gathered_is_refused) {
+  Query(*database_, kRow, 1, "x", std::optional<std::string>()).run();
+  EXPECT_EQ(database_->status().error().code, "io_error");
+  database_->clear_error();
+  Query(*database_, sql::Gathered{"INSERT INTO t SELECT ?1, 'x', ''"}, 1).run();
+  EXPECT_EQ(database_->status().error().code, "io_error");
+  database_->clear_error();
+  EXPECT_EQ(count(), 0);
+}
+
 TEST_F(PostgresDatabase, an_error_of_what_was_not_waited_for_is_found_at_the_commit_and_nothing_remains) {
   database_->begin(Database::Mode::kWrite);
   Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", 1).run();

@@ -68,6 +68,36 @@ std::string with_dollar_parameters(std::string_view sql) {
   return out;
 }
 
+std::optional<std::string> of_many_rows(std::string_view sql, std::size_t parameters) {
+  const auto pieces = pieces_of(sql);
+  const auto values = static_cast<std::size_t>(std::ranges::find(pieces, "VALUES") - pieces.begin());
+  std::size_t at = values + 1;
+  while (at < pieces.size() && is_space(pieces[at])) ++at;
+  if (pieces.empty() || pieces.front() != "INSERT" || at >= pieces.size() || pieces[at] != "(") return std::nullopt;
+  std::string out;
+  for (std::size_t i = 0; i < values; ++i) out += pieces[i];
+  out += "SELECT ";
+  int depth = 1;
+  for (++at; at < pieces.size(); ++at) {
+    if (pieces[at] == "(") ++depth;
+    if (pieces[at] == ")" && --depth == 0) break;
+    out += pieces[at] == "?" ? "many.p" : std::string(pieces[at]);
+  }
+  if (depth != 0) return std::nullopt;
+  std::string arrays;
+  std::string names;
+  for (std::size_t i = 1; i <= parameters; ++i) {
+    arrays += (i == 1 ? "$" : ", $") + std::to_string(i);
+    names += (i == 1 ? "p" : ", p") + std::to_string(i);
+  }
+  out += " FROM unnest(" + arrays + ") AS many (" + names + ")";
+  for (++at; at < pieces.size(); ++at) {
+    if (pieces[at] == "?") return std::nullopt;
+    out += pieces[at];
+  }
+  return out;
+}
+
 std::string table_definitions(std::string_view migration) {
   const auto pieces = pieces_of(migration);
   std::string out;

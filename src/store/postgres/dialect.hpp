@@ -10,6 +10,10 @@ namespace resultsync::store::postgres {
 // ?1 → $1, outside of quotes; x'ff' → a bytea.
 std::string with_dollar_parameters(std::string_view sql);
 
+// INSERT INTO t VALUES (?1, ?2) … → INSERT INTO t SELECT many.p1, many.p2 FROM unnest($1, $2) AS many (p1, p2) …: the
+// statement for any number of rows, whose parameters are arrays. Nothing for a statement that is written otherwise.
+std::optional<std::string> of_many_rows(std::string_view sql, std::size_t parameters);
+
 // A migration of the views: INTEGER → BIGINT (of a single-column key: an identity, so that a key may be given or made),
 // BLOB → BYTEA, TEXT ordered by its bytes as in SQLite, and without STRICT, WITHOUT ROWID and AUTOINCREMENT.
 //

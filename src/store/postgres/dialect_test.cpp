@@ -29,6 +29,22 @@ TEST(Dialect, a_literal_of_bytes_is_one) {
   EXPECT_EQ(table_definitions("INSERT INTO t VALUES (x'')"), "INSERT INTO t VALUES ('\\x'::bytea)");
 }
 
+TEST(Dialect, an_insert_of_a_row_becomes_one_of_many) {
+  EXPECT_EQ(of_many_rows("INSERT INTO t VALUES (?1, ?2)", 2),
+            "INSERT INTO t SELECT many.p1, many.p2 FROM unnest($1, $2) AS many (p1, p2)");
+  EXPECT_EQ(
+      of_many_rows("INSERT INTO t (a, b) VALUES (?2, (SELECT k FROM u WHERE n = ?1 AND x = ')')) ON CONFLICT (a) DO "
+                   "UPDATE SET b = excluded.b",
+                   2),
+      "INSERT INTO t (a, b) SELECT many.p2, (SELECT k FROM u WHERE n = many.p1 AND x = ')') FROM unnest($1, $2) AS "
+      "many (p1, p2) ON CONFLICT (a) DO UPDATE SET b = excluded.b");
+  EXPECT_EQ(of_many_rows("INSERT INTO t VALUES (?1) ON CONFLICT (a) DO UPDATE SET b = ?2", 2), std::nullopt);
+  EXPECT_EQ(of_many_rows("INSERT INTO t SELECT ?1", 1), std::nullopt);
+  EXPECT_EQ(of_many_rows("INSERT INTO t VALUES (?1", 1), std::nullopt);
+  EXPECT_EQ(of_many_rows("UPDATE t SET a = ?1", 1), std::nullopt);
+  EXPECT_EQ(of_many_rows("", 0), std::nullopt);
+}
+
 TEST(Dialect, statements_that_give_rows_are_known) {
   EXPECT_TRUE(gives_rows("SELECT 1"));
   EXPECT_TRUE(gives_rows("INSERT INTO t VALUES (1) RETURNING k"));

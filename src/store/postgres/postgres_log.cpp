@@ -28,11 +28,15 @@ namespace {
 constexpr std::string_view kFenced = "fenced";
 constexpr milliseconds kRestMax{20};  // between placing and placing
 
-// The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing. Numbers that are there
-// already were put there by an earlier try.
-constexpr const char* kInsert =
-    "INSERT INTO log_records (period, stream, number, frame) SELECT ?1, ?2, rows.number, rows.frame FROM log_open(?2) "
-    "AS open, unnest(?3, ?4) AS rows (number, frame) WHERE open = 0 ON CONFLICT DO NOTHING";
+// The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing.
+#define INSERT_RECORDS                                                                                                \
+  "INSERT INTO log_records (period, stream, number, frame) SELECT ?1, ?2, rows.number, rows.frame FROM log_open(?2) " \
+  "AS open, unnest(?3, ?4) AS rows (number, frame) WHERE open = 0"
+constexpr const char* kInsert = INSERT_RECORDS;
+// After a try whose outcome is not known: numbers that are there already were put there by it. Looking for each of them
+// first, and confirming each row, costs the server as much again as the row does.
+constexpr const char* kInsertAgain = INSERT_RECORDS " ON CONFLICT DO NOTHING";
+#undef INSERT_RECORDS
 
 std::unexpected<Error> store_failed() {
   return fail("store_failed", "the event log failed and has stopped");
@@ -355,7 +359,7 @@ Result<void> PostgresLog::try_commit(const Batch& batch, std::int64_t period) {
     frames.add(frame);
   }
   database_->begin(Database::Mode::kWrite);
-  if (sql::Statement* insert = database_->prepared(kInsert)) {
+  if (sql::Statement* insert = database_->prepared(in_doubt_ ? kInsertAgain : kInsert)) {
     insert->bind_integer(1, period);
     insert->bind_integer(2, stream_);
     Database::bind_array(*insert, 3, Database::Array::kIntegers, numbers.bytes());

@@ -19,6 +19,17 @@
 
 namespace resultsync::store::sql {
 
+// A row to be written, which somebody else's database takes together with others like it: a statement a row costs it
+// more than the row. `sql` is INSERT INTO … VALUES (…), perhaps with ON CONFLICT; no parameter is NULL, and none stands
+// behind the values. Rows of one statement are written in their order, and rows of different statements in any.
+struct Gathered {
+  const char* sql;
+  // If a conflict updates: how many parameters, from the first, name the row. One statement cannot write it twice.
+  int key = 0;
+  // It asks for rows of other tables, which may be gathered, too: it goes behind them.
+  bool looks_up = false;
+};
+
 // A prepared statement, owned by its connection. Places and columns: parameters count from 1, columns from 0.
 class Statement {
  public:
@@ -49,6 +60,9 @@ class Database {
   virtual void execute(const std::string& sql) = 0;
   // `sql` is a string literal: its address is its name in the cache. Null after an error, which is remembered.
   virtual Statement* prepared(const char* sql) = 0;
+  // A statement whose runs in a transaction may be carried out together, later, but before anything else that this
+  // connection asks or writes.
+  virtual Statement* gathered(const Gathered& rows) { return prepared(rows.sql); }
   // The transaction that has just begun, and has asked and written nothing yet, is committed without waiting for the
   // disk, where an engine can do that: a process that dies loses nothing of it, a machine that fails may lose it, and
   // never what was committed before it.
@@ -108,6 +122,14 @@ class Query {
     statement_ = database_.prepared(sql);
     if (statement_ == nullptr) return;
     [[maybe_unused]] int place = 0;
+    (bind(++place, values), ...);
+  }
+  template <class... Values>
+  Query(Database& database, const Gathered& row, const Values&... values) : database_(database) {
+    if (database_.failed()) return;
+    statement_ = database_.gathered(row);
+    if (statement_ == nullptr) return;
+    int place = 0;
     (bind(++place, values), ...);
   }
   // One of the array for each of the parameters.

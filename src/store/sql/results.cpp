@@ -270,7 +270,7 @@ void SqlResultWrites::add_patient(const SourceId& source, const PatientId& patie
 
 void SqlResultWrites::finish() {
   for (const auto& [prefix, patient] : patients_) {
-    Query(database_, "INSERT INTO result_patients VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", prefix,
+    Query(database_, Gathered{"INSERT INTO result_patients VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"}, prefix,
           patient.first.text(), patient.second.text())
         .run();
   }
@@ -280,20 +280,23 @@ void SqlResultWrites::finish() {
 void SqlResultWrites::save(const Change& change) {
   const std::string prefix = fhir_prefix_of_test(change.source, change.order_id, change.test);
   const std::string status = change.status.value_or("");
-  Query(database_,
-        "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
-        "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, test_id) DO "
-        "UPDATE SET current_version = excluded.current_version, "
-        "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
-        "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE result_tests.review END, "
-        "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN excluded.changed_at ELSE "
-        "result_tests.changed_at END, "
-        "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN excluded.taken_from ELSE "
-        "result_tests.taken_from END, "
-        "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
-        "result_tests.taken_to END",
-        change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
-        change.taken.from.microseconds, change.taken.to.microseconds)
+  Query(
+      database_,
+      Gathered{.sql = "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
+                      "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, "
+                      "test_id) DO UPDATE SET current_version = excluded.current_version, "
+                      "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
+                      "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE "
+                      "result_tests.review END, "
+                      "changed_at = CASE WHEN excluded.changed_at > result_tests.changed_at THEN "
+                      "excluded.changed_at ELSE result_tests.changed_at END, "
+                      "taken_from = CASE WHEN excluded.taken_from < result_tests.taken_from THEN "
+                      "excluded.taken_from ELSE result_tests.taken_from END, "
+                      "taken_to = CASE WHEN excluded.taken_to > result_tests.taken_to THEN excluded.taken_to ELSE "
+                      "result_tests.taken_to END",
+               .key = 2},
+      change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
+      change.taken.from.microseconds, change.taken.to.microseconds)
       .run();
 }
 
@@ -317,28 +320,34 @@ std::int64_t SqlResultWrites::key_of_set(const Sha256& set, const std::function<
   return known_sets_[set] = key;
 }
 
-// The tests' keys are looked up where they are needed, so that nobody waits to be told them.
+// The key of a test that was saved is looked up where it is needed, so that nobody waits to be told it.
+#define TEST_KEY_OF(ORDER, TEST) \
+  "(SELECT test_key FROM result_tests WHERE order_key = " ORDER " AND test_id = " TEST ")"
+
 void SqlResultWrites::add_codes(const TestName& test, const Sha256& set,
                                 const std::function<std::vector<Term>()>& terms) {
+  const std::int64_t key = key_of_set(set, terms);
   Query(database_,
-        "INSERT INTO result_test_codes SELECT ?1, test_key FROM result_tests WHERE order_key = ?2 AND test_id = ?3 "
-        "ON CONFLICT DO NOTHING",
-        key_of_set(set, terms), test.order.value, test.test.text())
+        Gathered{.sql = "INSERT INTO result_test_codes VALUES (?1, " TEST_KEY_OF("?2", "?3") ") ON CONFLICT DO NOTHING",
+                 .looks_up = true},
+        key, test.order.value, test.test.text())
       .run();
 }
 
 void SqlResultWrites::add_identifier(const TestName& test, Term identifier) {
-  Query(database_,
-        "INSERT INTO result_identifiers SELECT ?1, test_key FROM result_tests WHERE order_key = ?2 AND test_id = ?3 "
-        "ON CONFLICT DO NOTHING",
-        identifier.value, test.order.value, test.test.text())
+  Query(
+      database_,
+      Gathered{.sql = "INSERT INTO result_identifiers VALUES (?1, " TEST_KEY_OF("?2", "?3") ") ON CONFLICT DO NOTHING",
+               .looks_up = true},
+      identifier.value, test.order.value, test.test.text())
       .run();
 }
 
 void SqlResultWrites::add_document(const TestName& test, const Sha256& sha256, Sequence record) {
   Query(database_,
-        "INSERT INTO result_documents SELECT ?1, test_key, ?2 FROM result_tests WHERE order_key = ?3 AND test_id = ?4 "
-        "ON CONFLICT DO NOTHING",
+        Gathered{
+            .sql = "INSERT INTO result_documents VALUES (?1, " TEST_KEY_OF("?3", "?4") ", ?2) ON CONFLICT DO NOTHING",
+            .looks_up = true},
         sha256, static_cast<std::int64_t>(record.value), test.order.value, test.test.text())
       .run();
 }

@@ -311,7 +311,8 @@ std::vector<EventRow> Session::waiting_of(OrderKey order) {
 
 void WriterSession::add_event(const EventRow& event) {
   reads_.event_written(event.source, event.id);
-  Query(database_, "INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+  Query(database_,
+        Gathered{"INSERT INTO events (" EVENT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"},
         number(event.record), event.source.text(), event.id.text(), event.type, event.created_at.microseconds,
         event.received_at.microseconds, event.body, std::int64_t{event.flags.bits()}, name_of(event.outcome),
         orders::name_of(event.reason), event.order.text(), event.order_key.value)
@@ -331,8 +332,8 @@ void WriterSession::set_flags(Sequence event_record, orders::Flags flags) {
 
 void WriterSession::add_receipt(const ReceiptRow& receipt) {
   Query(database_,
-        "INSERT INTO receipts (record, event_record, received_at, kind, body_sha256, stale) VALUES (?1, ?2, ?3, ?4, "
-        "?5, ?6)",
+        Gathered{"INSERT INTO receipts (record, event_record, received_at, kind, body_sha256, stale) VALUES (?1, ?2, "
+                 "?3, ?4, ?5, ?6)"},
         number(receipt.record), number(receipt.event_record), receipt.received_at.microseconds, name_of(receipt.kind),
         receipt.body, receipt.stale)
       .run();
@@ -555,7 +556,8 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
   const std::int64_t key = order.row.key.value;
   for (const auto& point : order.history.points) {
     if (point.key != event_key) continue;
-    Query(database_, "INSERT INTO order_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING", key,
+    Query(database_,
+          Gathered{"INSERT INTO order_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING"}, key,
           point.key.created_at.microseconds, point.key.id.text(), number(point.record), point.state,
           point.patient.text(), point.practitioner.text(), point.clinic.text(), point.status)
         .run();
@@ -564,15 +566,18 @@ void WriterSession::add_to_history(const OrderRecord& order, const orders::Event
     for (const auto& point : test.points) {
       if (point.key != event_key) continue;
       Query(database_,
-            "INSERT INTO test_points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_key, test_id, created_at, "
-            "event_id) DO UPDATE SET content = excluded.content, has_content = excluded.has_content",
+            Gathered{.sql = "INSERT INTO test_points (order_key, test_id, created_at, event_id, record, content, "
+                            "has_content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_key, test_id, "
+                            "created_at, event_id) DO UPDATE SET content = excluded.content, has_content = "
+                            "excluded.has_content",
+                     .key = 4},
             key, test.id.text(), point.key.created_at.microseconds, point.key.id.text(), number(point.record),
             point.content, point.has_content)
           .run();
     }
   }
   for (const auto& [test, version] : change.new_versions) {
-    Query(database_, "INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5)", key, test.text(), version.number,
+    Query(database_, Gathered{"INSERT INTO versions VALUES (?1, ?2, ?3, ?4, ?5)"}, key, test.text(), version.number,
           version.content, number(version.record))
         .run();
   }
@@ -582,20 +587,21 @@ void WriterSession::save_order_row(const OrderRecord& order) {
   const OrderRow& row = order.row;
   reads_.order_written(row.source, row.id);
   Query(database_,
-        "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
-        "excluded.clinic_id, "
-        "reason = excluded.reason, practitioner = excluded.practitioner, patient_id = excluded.patient_id, updated_at "
-        "= excluded.updated_at",
+        Gathered{.sql = "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key) DO UPDATE "
+                        "SET clinic_id = excluded.clinic_id, reason = excluded.reason, practitioner = "
+                        "excluded.practitioner, patient_id = excluded.patient_id, updated_at = excluded.updated_at",
+                 .key = 1},
         row.key.value, row.source.text(), row.id.text(), row.clinic.text(), orders::name_of(row.reason),
         order.history.deciding_practitioner().text(), order.history.patient().text(), row.updated_at.microseconds)
       .run();
   if (!row.delivered_at && !row.by_operator) return;
   Query(database_,
-        "INSERT INTO settled_clinics VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (order_key) DO UPDATE SET clinic_id = "
-        "excluded.clinic_id, "
-        "by_operator = excluded.by_operator, delivered_at = excluded.delivered_at, settled_at = excluded.settled_at "
-        "WHERE (settled_clinics.clinic_id, settled_clinics.by_operator, settled_clinics.delivered_at) <> "
-        "(excluded.clinic_id, excluded.by_operator, excluded.delivered_at)",
+        Gathered{.sql = "INSERT INTO settled_clinics VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (order_key) DO UPDATE SET "
+                        "clinic_id = excluded.clinic_id, by_operator = excluded.by_operator, delivered_at = "
+                        "excluded.delivered_at, settled_at = excluded.settled_at WHERE (settled_clinics.clinic_id, "
+                        "settled_clinics.by_operator, settled_clinics.delivered_at) <> (excluded.clinic_id, "
+                        "excluded.by_operator, excluded.delivered_at)",
+                 .key = 1},
         row.key.value, row.clinic.text(), row.by_operator, row.delivered_at.value, number(row.settled_at))
       .run();
 }
@@ -672,6 +678,16 @@ std::vector<ConnectionRow> Session::connections(const SourceId& source, const Cl
               "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
               " WHERE c.clinic_id = ?1 AND c.source = ?2 AND c.ended_at IS NULL ORDER BY c.connection_key",
               clinic.text(), source.text());
+  while (query.next()) connections.push_back(connection_row(query, 0));
+  return connections;
+}
+
+std::vector<ConnectionRow> Session::connections_of(const std::array<std::string, kAskedAtOnce>& clinics) {
+  std::vector<ConnectionRow> connections;
+  Query query(database_,
+              "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
+              " WHERE c.ended_at IS NULL AND c.clinic_id IN " ASKED "ORDER BY c.connection_key",
+              clinics);
   while (query.next()) connections.push_back(connection_row(query, 0));
   return connections;
 }
@@ -794,8 +810,8 @@ EntryKey WriterSession::add_entry(const Entry& entry) {
   const EntryKey key = next_entry();
   const auto& notice = entry.notice;
   Query(database_,
-        "INSERT INTO entries (entry_key, order_key, record, kind, test_id, version, current_version, previous_version, "
-        "previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        Gathered{"INSERT INTO entries (entry_key, order_key, record, kind, test_id, version, current_version, "
+                 "previous_version, previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
         key.value, entry.order.value, number(notice.record),
         notice.kind == orders::Notice::Kind::kResult ? "result" : "order", notice.test.text(), notice.version,
         notice.current_version, notice.previous_version, number(notice.previous), notice.current)
@@ -849,13 +865,14 @@ void WriterSession::finish() {
                 practitioner.value, position);
     position = query.next() ? query.integer(0) - position : 0;
   }
-  for (const Issued& item : issued_) {
-    const std::int64_t position = ++positions[item.connection.practitioner];
-    Query(database_, "INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", item.connection.practitioner.value,
-          position, item.entry.key.value, item.connection.key.value, item.current, item.backfill, item.at.microseconds)
+  for (Issued& item : issued_) {
+    item.position = ++positions[item.connection.practitioner];
+    Query(database_, Gathered{"INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+          item.connection.practitioner.value, item.position, item.entry.key.value, item.connection.key.value,
+          item.current, item.backfill, item.at.microseconds)
         .run();
-    deliveries_.plan(item.connection, item.entry, position, item.at);
   }
+  for (const Issued& item : issued_) deliveries_.plan(item.connection, item.entry, item.position, item.at);
   issued_.clear();
 }
 
@@ -869,6 +886,7 @@ void WriterSession::look_ahead(std::span<const EventNames> events) {
 void WriterReads::look_ahead(std::span<const EventNames> events) {
   absent_events_.clear();
   orders_.clear();
+  look_ahead_for_connections(events);
   while (!events.empty()) {
     const auto page = events.first(std::min(kAskedAtOnce, events.size()));
     events = events.subspan(page.size());
@@ -887,9 +905,32 @@ void WriterReads::look_ahead(std::span<const EventNames> events) {
       const std::pair name(order.row.source, order.row.id);
       orders_[name] = std::move(order);
     }
-    if (!database_.failed()) continue;
-    absent_events_.clear();  // nothing is known to be absent for want of an answer
-    orders_.clear();
+  }
+  if (!database_.failed()) return;
+  absent_events_.clear();  // nothing is known to be absent for want of an answer
+  orders_.clear();
+  connections_.clear();
+}
+
+void WriterReads::look_ahead_for_connections(std::span<const EventNames> events) {
+  std::set<std::pair<SourceId, ClinicId>> not_known;
+  std::set<std::string> clinics;
+  for (const EventNames& names : events) {
+    if (names.clinic.empty() || !connections_.try_emplace({names.source, names.clinic}).second) continue;
+    not_known.emplace(names.source, names.clinic);
+    clinics.insert(names.clinic.text());
+  }
+  const std::vector<std::string> asked(clinics.begin(), clinics.end());
+  for (std::span<const std::string> left(asked); !left.empty();) {
+    const auto page = left.first(std::min(kAskedAtOnce, left.size()));
+    left = left.subspan(page.size());
+    std::array<std::string, kAskedAtOnce> ids;
+    ids.fill(page.front());
+    std::ranges::copy(page, ids.begin());
+    for (ConnectionRow& connection : connections_of(ids)) {
+      const std::pair clinic(connection.source, connection.clinic);  // another source may have one of the same id
+      if (not_known.contains(clinic)) connections_[clinic].push_back(std::move(connection));
+    }
   }
 }
 

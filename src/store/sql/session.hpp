@@ -85,6 +85,7 @@ class Session : public ViewsSnapshot {
   // Those of the ids that are known, of every source. A name may be given more than once.
   std::vector<std::pair<SourceId, EventId>> events_of(const std::array<std::string, kAskedAtOnce>& ids);
   std::vector<OrderRecord> orders_of(const std::array<std::string, kAskedAtOnce>& ids);
+  std::vector<ConnectionRow> connections_of(const std::array<std::string, kAskedAtOnce>& clinics);
 
   Database& database_;
 
@@ -134,6 +135,8 @@ class WriterReads final : public Session {
   void entry_written(EntryKey key) { last_entry_ = key; }
 
  private:
+  void look_ahead_for_connections(std::span<const EventNames> events);
+
   std::set<std::pair<SourceId, EventId>> absent_events_;
   std::map<std::pair<SourceId, OrderId>, std::optional<OrderRecord>> orders_;
   std::map<std::pair<SourceId, ClinicId>, std::vector<ConnectionRow>> connections_;
@@ -205,6 +208,7 @@ class WriterSession : public ViewsTransaction {
     bool current = true;
     bool backfill = false;
     Timestamp at;
+    std::int64_t position = 0;  // given at the end
   };
   // What concerns more than the orders of this transaction's slots is refused beside others.
   void need_to_be_alone();
