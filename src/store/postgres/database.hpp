@@ -1,7 +1,7 @@
 // PostgreSQL 15 or later behind the connection of sql/database.hpp, over libpq in pipeline mode: a statement without
 // rows is sent and not waited for; one that gives rows waits for the server, once for all that was sent before it. The
-// errors of what was not waited for are found then, or at commit(): which is what sticky errors are for. Rows that may be
-// gathered (sql/database.hpp) are sent as arrays, one statement for all of them, once something else is sent.
+// errors of what was not waited for are found then, or at commit(): which is what sticky errors are for. Rows that may
+// be gathered (sql/database.hpp) are sent as arrays, one statement for all of them, once something else is sent.
 //
 // The error codes say what may be done about one:
 //   `unavailable`  retry, or indeterminate: the server cannot be reached, is no primary just now, wants the transaction
@@ -84,7 +84,7 @@ class Database final : public sql::Database {
 
  private:
   class Prepared;
-  class Rows;  // gathered ones, of one statement
+  class Rows;    // gathered ones, of one statement
   struct Sent {  // something the server will answer
     enum class Kind { kRun, kPrepare, kSync } kind = Kind::kRun;
     Prepared* statement = nullptr;  // null for what is not prepared
@@ -98,7 +98,7 @@ class Database final : public sql::Database {
   static void note(void* self, const PGresult* notice);
 
   void send_text(const char* sql);  // not prepared, not waited for
-  void send(Prepared& statement);  // after what was gathered
+  void send(Prepared& statement);   // after what was gathered
   void send_now(Prepared& statement);
   void send_gathered();
   ResultPointer ask(Prepared& statement);  // of the statement, everything before it being answered too

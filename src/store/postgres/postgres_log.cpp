@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::string_view kFenced = "fenced";
 constexpr milliseconds kRestMax{20};  // between placing and placing
+constexpr milliseconds kReconnectEvery{200};
 
 // The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing.
 #define INSERT_RECORDS                                                                                                \
@@ -240,17 +241,10 @@ void PostgresLog::write_batches() {
 // Waits for work; looks after the connection meanwhile. False: closed and drained, or stopped for good.
 bool PostgresLog::take_batch(Batch& batch) {
   std::unique_lock lock(queue_mutex_);
-  while (queue_.empty() && !closing_) {
-    if (reachable_) {
-      queue_changed_.wait(lock, [this] { return !queue_.empty() || closing_; });
-      continue;
-    }
-    queue_changed_.wait_for(lock, milliseconds(200));
+  const auto has_work = [this] { return !queue_.empty() || closing_; };
+  while (!queue_changed_.wait_for(lock, reachable_ ? options_.ask_every : kReconnectEvery, has_work)) {
     lock.unlock();
-    if (ensure_stream()) {
-      reachable_ = true;
-      runtime::log::info("log.reachable_again");
-    }
+    look_after_connection();
     lock.lock();
   }
   std::size_t bytes = 0;
@@ -262,6 +256,26 @@ bool PostgresLog::take_batch(Batch& batch) {
   }
   queue_bytes_ -= bytes;
   return !batch.empty();
+}
+
+// Whoever is cut off learns it before there is something to keep.
+void PostgresLog::look_after_connection() {
+  auto ready = ensure_stream();
+  if (ready) {
+    Query(*database_, "SELECT 1").next();
+    ready = database_->status();
+    database_->clear_error();
+  }
+  note_reachable(ready);
+}
+
+void PostgresLog::note_reachable(const Result<void>& outcome) {
+  if (reachable_.exchange(outcome.has_value()) == outcome.has_value()) return;
+  if (outcome) {
+    runtime::log::info("log.reachable_again");
+  } else {
+    runtime::log::warning("log.unavailable", {{"cause", outcome.error().cause}});
+  }
 }
 
 // I1: nobody is told before a commit that covers the record has returned. I6: nobody waits longer than give_up_after.
@@ -290,9 +304,8 @@ void PostgresLog::commit(Batch batch) {
     } else if (code != kUnavailable) {
       return stop_for_good(outcome.error(), batch);
     }
-    if (reachable_) runtime::log::warning("log.unavailable", {{"cause", outcome.error().cause}});
+    note_reachable(outcome);
     if (std::chrono::steady_clock::now() + wait >= give_up_at || !pause(wait)) {
-      reachable_ = false;
       abandon_stream_ = abandon_stream_ || in_doubt_;
       return refuse_all(batch, kUnavailable, "the database cannot be used just now");
     }
@@ -397,7 +410,7 @@ Result<bool> PostgresLog::settled_in_ended_stream(std::size_t count) {
 }
 
 void PostgresLog::publish(Batch& batch) {
-  reachable_ = true;
+  note_reachable({});
   const std::int64_t before = number_;
   number_ += static_cast<std::int64_t>(batch.size());
   {

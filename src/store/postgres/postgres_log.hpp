@@ -7,10 +7,9 @@
 //
 // What a commit's error means (I1, I5, I6):
 //   retry, indeterminate   the batch is asked again, in another transaction, under the same numbers: rows that are
-//   there
-//                          already are left alone, and the answer waits for that later commit, so it is as durable.
-//                          After `give_up_after` everybody who waits gets kUnavailable (503). The stream is then ended,
-//                          which settles for ever what is in it, and a new one begun.
+//                          there already are left alone, and the answer waits for that later commit, so it is as
+//                          durable. After `give_up_after` everybody who waits gets kUnavailable (503). The stream is
+//                          then ended, which settles for ever what is in it, and a new one begun.
 //   fenced                 this process was held for dead, and its stream was ended: the same, without giving up.
 //   no space               `disk_low` (503); nothing was written.
 //   fatal                  the log stops for good, as the embedded one does.
@@ -47,6 +46,7 @@ struct PostgresLogOptions {
   std::size_t batch_bytes_max = std::size_t{8} * 1024 * 1024;
   std::chrono::milliseconds commit_within{3'000};  // a commit that takes longer is asked for again
   std::chrono::milliseconds give_up_after{9'000};  // then those who wait are told kUnavailable
+  std::chrono::milliseconds ask_every{2'000};      // whether the database answers, when nothing is appended
   std::chrono::milliseconds look_every{500};       // the safety net below LISTEN
   std::chrono::milliseconds alive_for{10'000};     // a process that is silent for longer is held for dead
   postgres::DurabilityWish durability = {};        // looked at again and again, for readiness
@@ -82,7 +82,7 @@ class PostgresLog final : public EventLog {
   Result<Sequence> place_now();
   // The place of a record that was placed. Error: `not_found`, and those of reading.
   Result<Sequence> place_of(Sequence name) const;
-  // The last group commit succeeded, or nothing was tried since the connection was made.
+  // The database answered when it was asked last: for the commit in hand, or every `ask_every`.
   [[nodiscard]] bool reachable() const { return reachable_; }
 
   void close() override;  // what waits is committed as far as the database lets it
@@ -106,6 +106,8 @@ class PostgresLog final : public EventLog {
   // On the writer's thread.
   void write_batches();
   bool take_batch(Batch& batch);
+  void look_after_connection();
+  void note_reachable(const Result<void>& outcome);
   void commit(Batch batch);
   Result<void> ensure_stream();
   Result<void> try_commit(const Batch& batch, std::int64_t period);

@@ -14,6 +14,7 @@ namespace {
 
 using postgres::Database;
 using sql::Query;
+using namespace std::chrono_literals;
 
 Record record_of(const std::string& body) {
   return {.source = SourceId("rupa"),
@@ -32,14 +33,20 @@ Result<Sequence> append(EventLog& log, Record record) {
   return answer.get();
 }
 
+bool eventually(const std::function<bool()>& happened) {
+  for (int i = 0; i < 5000 && !happened(); ++i) std::this_thread::sleep_for(5ms);
+  return happened();
+}
+
 class PostgresLogs : public testing::Test {
  protected:
   void SetUp() override {
     if (!test::has_postgres()) GTEST_SKIP() << test::kNoPostgres;
     schema_.emplace();
   }
-  std::unique_ptr<PostgresLog> open() {
-    auto opened = PostgresLog::open({.connect = schema_->options()}, master_, clock_);
+  std::unique_ptr<PostgresLog> open() { return open({.connect = schema_->options()}); }
+  std::unique_ptr<PostgresLog> open(PostgresLogOptions options) {
+    auto opened = PostgresLog::open(std::move(options), master_, clock_);
     EXPECT_TRUE(opened) << opened.error().text();
     return std::move(*opened);
   }
@@ -167,6 +174,40 @@ TEST_F(PostgresLogs, nothing_acknowledged_is_lost_or_doubled_when_connections_ar
   const auto bodies = bodies_of(*log);
   for (const auto& body : acknowledged) EXPECT_EQ(bodies.contains(body) ? bodies.at(body) : 0, 1) << body;
   for (const auto& [body, times] : bodies) EXPECT_EQ(times, 1) << body;
+}
+
+// A balancer that asks takes the instance out of its list before those who wait are refused.
+TEST_F(PostgresLogs, who_waits_for_an_answer_is_not_reachable_before_it_gives_up) {
+  const auto log = open({.connect = schema_->options(), .commit_within = 50ms, .give_up_after = 60s});
+  EXPECT_TRUE(log->reachable());
+  const auto admin = database();
+  admin->begin(Database::Mode::kWrite);
+  admin->execute("LOCK TABLE log_records IN ACCESS EXCLUSIVE MODE");
+  std::promise<Result<Sequence>> told;
+  log->append(record_of("kept"), [&](Result<Sequence> outcome) { told.set_value(std::move(outcome)); });
+  EXPECT_TRUE(eventually([&] { return !log->reachable(); }));
+  admin->rollback();
+  EXPECT_TRUE(told.get_future().get());
+  EXPECT_TRUE(eventually([&] { return log->reachable(); }));
+  EXPECT_EQ(bodies_of(*log), (std::map<std::string, int>{{"kept", 1}}));
+}
+
+TEST_F(PostgresLogs, a_connection_is_looked_after_while_nothing_is_appended) {
+  PostgresLogOptions options{.connect = schema_->options(), .ask_every = 20ms};
+  options.connect.name = options.connect.schema;  // of these connections alone
+  const auto log = open(options);
+  const auto admin = database();
+  const auto writer = [&]() -> std::int64_t {
+    Query query(*admin, "SELECT pid FROM pg_stat_activity WHERE application_name = ?1 AND query = 'SELECT 1'",
+                options.connect.name);
+    return query.next() ? query.integer(0) : 0;
+  };
+  ASSERT_TRUE(eventually([&] { return writer() != 0; }));
+  const std::int64_t before = writer();
+  ASSERT_TRUE(Query(*admin, "SELECT pg_terminate_backend(?1::integer)", before).next());
+  EXPECT_TRUE(eventually([&] { return writer() != 0 && writer() != before; }));
+  EXPECT_TRUE(eventually([&] { return log->reachable(); }));
+  EXPECT_TRUE(append(*log, record_of("x")));
 }
 
 TEST_F(PostgresLogs, streams_of_the_dead_are_ended_and_those_of_the_living_are_not) {
