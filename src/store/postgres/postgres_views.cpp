@@ -105,6 +105,14 @@ class Transaction final : private Held, public sql::WriterSession {
   }
 
  protected:
+  void hold_practitioners(const sql::AskedNumbers& keys) override {
+    if (is_alone()) return;
+    sql::Query(Held::database(),
+               "SELECT 1 FROM practitioners WHERE practitioner_key IN " ASKED
+               "ORDER BY practitioner_key FOR NO KEY UPDATE",
+               keys)
+        .next();
+  }
   EntryKey next_entry() override {
     constexpr std::int64_t kBlock = 64;
     if (keys_left_ == 0) {

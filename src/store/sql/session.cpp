@@ -853,18 +853,31 @@ void WriterSession::copy_facts(ViewsSnapshot& from) {
   }
 }
 
+// The last position that each practitioner was given before, for whom something is issued; the rows tell the new ones.
+std::map<PractitionerKey, std::int64_t> WriterSession::give_positions() {
+  std::map<PractitionerKey, std::int64_t> counts;
+  for (const Issued& item : issued_) ++counts[item.connection.practitioner];
+  std::vector<PractitionerKey> practitioners;
+  for (const auto& [practitioner, count] : counts) practitioners.push_back(practitioner);
+  std::map<PractitionerKey, std::int64_t> positions;
+  asked_together(
+      std::span<const PractitionerKey>(practitioners), &PractitionerKey::value, [&](const AskedNumbers& keys) {
+        hold_practitioners(keys);
+        Query query(database_,
+                    "SELECT practitioner_key, last_position FROM practitioners WHERE practitioner_key IN " ASKED, keys);
+        while (query.next()) positions[PractitionerKey{query.integer(0)}] = query.integer(1);
+      });
+  for (const auto& [practitioner, position] : positions) {
+    Query(database_, "UPDATE practitioners SET last_position = ?2 WHERE practitioner_key = ?1", practitioner.value,
+          position + counts[practitioner])
+        .run();
+  }
+  return positions;
+}
+
 void WriterSession::finish() {
   results_.finish();
-  std::map<PractitionerKey, std::int64_t> positions;  // counts first; then the last one given
-  for (const Issued& item : issued_) ++positions[item.connection.practitioner];
-  for (auto& [practitioner, position] : positions) {
-    // The practitioner's row is held from here to the commit, so that positions become visible in their order (D5).
-    Query query(database_,
-                "UPDATE practitioners SET last_position = last_position + ?2 WHERE practitioner_key = ?1 RETURNING "
-                "last_position",
-                practitioner.value, position);
-    position = query.next() ? query.integer(0) - position : 0;
-  }
+  auto positions = give_positions();
   for (Issued& item : issued_) {
     item.position = ++positions[item.connection.practitioner];
     Query(database_, Gathered{"INSERT INTO feed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},

@@ -193,6 +193,9 @@ class WriterSession : public ViewsTransaction {
   // order, each kind in the order of its keys, so that nobody waits for somebody who waits for them.
   void finish();
   [[nodiscard]] bool issued() const { return !issued_.empty(); }
+  // Whoever works beside others holds the practitioners' rows to the commit, so that positions become visible in their
+  // order (D5). Called with ever greater keys.
+  virtual void hold_practitioners(const AskedNumbers& /*keys*/) {}
   // A key that no entry had, above all that were given by whoever wrote alone before.
   virtual EntryKey next_entry();
   [[nodiscard]] bool is_alone() const { return company_ == Company::kAlone; }
@@ -210,6 +213,7 @@ class WriterSession : public ViewsTransaction {
     Timestamp at;
     std::int64_t position = 0;  // given at the end
   };
+  std::map<PractitionerKey, std::int64_t> give_positions();
   // What concerns more than the orders of this transaction's slots is refused beside others.
   void need_to_be_alone();
   template <class Writes>
