@@ -29,6 +29,9 @@ class ForgetfulLog final : public store::EventLog {
     return std::vector<store::StoredRecord>{};
   }
   Result<store::StoredRecord> at(Sequence) const override { return fail("not_found", "this log keeps nothing"); }
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
+    return {};
+  }
   [[nodiscard]] Sequence end() const override { return Sequence{last_.load()}; }
   [[nodiscard]] std::string id() const override { return "ceiling"; }
   void on_commit(std::function<void(Sequence)>) override {}

@@ -315,6 +315,9 @@ class LogWithAHole final : public store::EventLog {
     if (sequence == hole_) return fail("erased", "this record was erased");
     return log_.at(sequence);
   }
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
+    return {};
+  }
   [[nodiscard]] Sequence end() const override { return log_.end(); }
   [[nodiscard]] std::string id() const override { return log_.id(); }
   void on_commit(std::function<void(Sequence)> listener) override { log_.on_commit(std::move(listener)); }

@@ -569,6 +569,9 @@ class AwayLog final : public store::EventLog {
   [[nodiscard]] Result<store::StoredRecord> at(Sequence) const override {
     return fail(store::kUnavailable, "the database is away");
   }
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
+    return {};
+  }
   [[nodiscard]] Sequence end() const override { return log_.end(); }
   [[nodiscard]] std::string id() const override { return log_.id(); }
   void on_commit(std::function<void(Sequence)> listener) override { log_.on_commit(std::move(listener)); }

@@ -20,6 +20,9 @@ class LogReader final : public store::EventLog {
   void append(store::Record record, Committed committed) override;  // answers `read_only`
   [[nodiscard]] Result<std::vector<store::StoredRecord>> read(Sequence after, store::ReadLimits limits) const override;
   [[nodiscard]] Result<store::StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
+    return {};
+  }
   [[nodiscard]] Sequence end() const override { return end_; }  // when it was opened
   [[nodiscard]] std::string id() const override { return id_; }
   void on_commit(std::function<void(Sequence)>) override {}

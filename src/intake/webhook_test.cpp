@@ -39,6 +39,7 @@ class HeldLog final : public store::EventLog {
     ADD_FAILURE() << "nothing is looked up on the acknowledging path";
     return fail("io_error", "");
   }
+  std::vector<store::StoredRecord> some_of(std::span<const store::Sequence>, std::size_t) const override { return {}; }
   store::Sequence end() const override { return {kept.size()}; }
   std::string id() const override { return "held"; }
   void on_commit(std::function<void(store::Sequence)>) override {}

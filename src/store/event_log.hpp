@@ -71,12 +71,11 @@ class EventLog {
   [[nodiscard]] virtual Result<StoredRecord> at(Sequence sequence) const = 0;
 
   // Some of these records (each asked for once), in any order, where asking for them together is cheaper than one by
-  // one: as many as have no more than `bytes_max` of bodies in all. Of each of the others at() says what it is with it.
+  // one, else none: as many as have no more than `bytes_max` of bodies in all. Of each of the others at() says what it
+  // is with it.
   // Thread-safe.
-  [[nodiscard]] virtual std::vector<StoredRecord> some_of(std::span<const Sequence> /*records*/,
-                                                          std::size_t /*bytes_max*/) const {
-    return {};
-  }
+  [[nodiscard]] virtual std::vector<StoredRecord> some_of(std::span<const Sequence> records,
+                                                          std::size_t bytes_max) const = 0;
 
   // The last committed record. Thread-safe.
   [[nodiscard]] virtual Sequence end() const = 0;

@@ -112,6 +112,12 @@ Result<store::StoredRecord> ReadableLog::at(Sequence sequence) const {
   return stored;
 }
 
+std::vector<store::StoredRecord> ReadableLog::some_of(std::span<const Sequence> records, std::size_t bytes_max) const {
+  auto found = log_.some_of(records, bytes_max);
+  for (store::StoredRecord& stored : found) stored.record.body = readable(stored);
+  return found;
+}
+
 std::string ReadableLog::readable(const store::StoredRecord& stored) const {
   std::string body = in_common_form(common_form_, stored.record);
   if (orders::links_of(body).empty()) return body;

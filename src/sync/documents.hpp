@@ -45,6 +45,8 @@ class ReadableLog final : public store::EventLog {
   }
   [[nodiscard]] Result<std::vector<store::StoredRecord>> read(Sequence after, store::ReadLimits limits) const override;
   [[nodiscard]] Result<store::StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence> records,
+                                                         std::size_t bytes_max) const override;
   [[nodiscard]] Sequence end() const override { return log_.end(); }
   [[nodiscard]] std::string id() const override { return log_.id(); }
   void on_commit(std::function<void(Sequence)> listener) override { log_.on_commit(std::move(listener)); }

@@ -168,6 +168,9 @@ TEST(SyncDocuments, after_the_log_nobody_reads_a_link) {
   const auto record = house.receive(linked("evt_1", "2026-01-01T00:00:00Z", "https://lab.example/secret"));
   const ReadableLog readable(house.log_, *house.views_, house.vault_, {});
   EXPECT_TRUE(readable.at(record)->record.body.contains("document:pending"));
+  const auto together = readable.some_of(std::vector{record}, 1'000'000);
+  ASSERT_EQ(together.size(), 1U) << "what the log beneath gives together is given together";
+  EXPECT_EQ(together[0].record.body, readable.at(record)->record.body);
   house.settle(record, State::kFetched, kHl7);
   const std::string body = readable.at(record)->record.body;
   EXPECT_FALSE(body.contains("secret"));

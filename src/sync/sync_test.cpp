@@ -429,6 +429,45 @@ TEST(Sync, positions_are_gapless_per_practitioner) {
   for (std::size_t i = 0; i < feed.size(); ++i) EXPECT_EQ(feed[i].position, static_cast<std::int64_t>(i) + 1);
 }
 
+// More of each than one question asks for, in one turn and in another.
+TEST(Sync, a_turn_may_tell_any_number_of_clinics_and_practitioners) {
+  constexpr int kClinics = 150;
+  Pipeline pipeline;
+  for (int i = 0; i < kClinics; ++i) {
+    const std::string clinic = "cli_" + std::to_string(i);
+    pipeline.connect(("app_" + std::to_string(i)).c_str(), clinic.c_str());
+  }
+  for (int turn = 0; turn < 2; ++turn) {
+    for (int i = 0; i < 2 * kClinics; ++i) {
+      const std::string number = std::to_string(i % kClinics);
+      const std::string order = "ord_" + std::to_string(turn) + "_" + std::to_string(i);
+      pipeline.receive(EventBody("evt_" + order).order(order).by("pra_" + number, "cli_" + number));
+    }
+    pipeline.run();
+  }
+  for (int i = 0; i < kClinics; ++i) {
+    const auto feed = pipeline.feed(("app_" + std::to_string(i)).c_str());
+    ASSERT_EQ(feed.size(), 4U) << i;
+    for (std::size_t at = 0; at < feed.size(); ++at)
+      EXPECT_EQ(feed[at].position, static_cast<std::int64_t>(at) + 1) << i;
+  }
+}
+
+TEST(Sync, clinics_of_two_sources_with_one_id_are_two_clinics) {
+  const SourceId other("other");
+  Pipeline pipeline;
+  pipeline.connect("anna", "cli_1");
+  ASSERT_TRUE(connect(pipeline.views(), {AppPractitionerId("ben"), other, ClinicId("cli_1"), PractitionerId("")},
+                      pipeline.clock().now()));
+  for (int i = 0; i < 6; ++i) {
+    const std::string number = std::to_string(i);
+    pipeline.receive(EventBody("evt_" + number).order("ord_" + number).text(), i % 2 == 0 ? kRupa : other);
+  }
+  pipeline.run();
+  EXPECT_EQ(shown(pipeline.feed("anna")), "ord_0 ord_2 ord_4");
+  EXPECT_EQ(shown(pipeline.feed("ben")), "ord_1 ord_3 ord_5");
+}
+
 TEST(Sync, views_of_another_log_or_ahead_of_it_are_refused) {
   Pipeline pipeline;
   pipeline.receive(EventBody("evt_1"));

@@ -251,7 +251,7 @@ TEST_P(EventLogConformance, records_that_are_asked_for_together_are_what_each_is
       EXPECT_EQ(one.record.headers, alone->record.headers);
     }
     EXPECT_LE(bytes, bytes_max);
-    if (GetParam() != "postgres") continue;  // who need not ask far gives nothing
+    if (GetParam() != "postgres" && GetParam() != "memory") continue;  // who need not ask far gives nothing
     if (bytes_max == 1'000'000) EXPECT_EQ(given.size(), 21U) << "all but the reference";
   }
   EXPECT_TRUE(log().some_of({}, 1'000).empty());

@@ -81,6 +81,9 @@ class SegmentLog final : public EventLog {
   void append(Record record, Committed committed) override;
   [[nodiscard]] Result<std::vector<StoredRecord>> read(Sequence after, ReadLimits limits) const override;
   [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] std::vector<StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
+    return {};  // a look into a file each, together or not
+  }
   [[nodiscard]] Sequence end() const override { return {durable_.load(std::memory_order_acquire)}; }
   [[nodiscard]] std::string id() const override { return log_id_.hex(); }
   void on_commit(std::function<void(Sequence)> listener) override;

@@ -66,6 +66,17 @@ Result<StoredRecord> MemoryLog::at(Sequence sequence) const {
   return found;
 }
 
+std::vector<StoredRecord> MemoryLog::some_of(std::span<const Sequence> records, std::size_t bytes_max) const {
+  std::vector<StoredRecord> found;
+  for (const Sequence record : records) {
+    auto one = at(record);
+    if (!one || one->record.same_body_as.value != 0 || one->record.body.size() > bytes_max) continue;
+    bytes_max -= one->record.body.size();
+    found.push_back(std::move(*one));
+  }
+  return found;
+}
+
 Sequence MemoryLog::end() const {
   const std::lock_guard lock(mutex_);
   return {records_.size()};

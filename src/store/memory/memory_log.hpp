@@ -27,6 +27,8 @@ class MemoryLog final : public EventLog {
   void append(Record record, Committed committed) override;
   [[nodiscard]] Result<std::vector<StoredRecord>> read(Sequence after, ReadLimits limits) const override;
   [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
+  [[nodiscard]] std::vector<StoredRecord> some_of(std::span<const Sequence> records,
+                                                  std::size_t bytes_max) const override;
   [[nodiscard]] Sequence end() const override;
   [[nodiscard]] std::string id() const override { return options_.id; }
   void on_commit(std::function<void(Sequence)> listener) override { listener_ = std::move(listener); }

@@ -11,10 +11,11 @@
 namespace resultsync::store::sql {
 
 // How many names one question may ask for, and as many parameters.
-inline constexpr std::size_t kAskedAtOnce = 32;
+inline constexpr std::size_t kAskedAtOnce = 64;  // a page of the feed is 50 items
 #define ASKED                                                                                                   \
   "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, " \
-  "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) "
+  "?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, "   \
+  "?45, ?46, ?47, ?48, ?49, ?50, ?51, ?52, ?53, ?54, ?55, ?56, ?57, ?58, ?59, ?60, ?61, ?62, ?63, ?64) "
 
 using AskedNumbers = std::array<std::int64_t, kAskedAtOnce>;
 
