@@ -213,7 +213,7 @@ class Group:
                 if not node.role():
                     node.make_anew()
                     self.made_anew += 1
-            wait_until("three nodes run", all_run, 120)
+            wait_until("three nodes run", all_run, 300)
         wait_until("a standby is synchronous", lambda: self.synchronous_standby() is not None, 60)
 
     def switch_over(self) -> None:
