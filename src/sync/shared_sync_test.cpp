@@ -254,6 +254,45 @@ TEST_F(SharedSync, two_apply_at_once_and_a_connection_waits_for_both) {
   changed.wait(lock, [&] { return is_connected; });
 }
 
+// D5, S5: both read the position that was given last while the practitioner's row is somebody else's.
+TEST_F(SharedSync, two_that_tell_one_practitioner_give_out_no_position_twice) {
+  const auto one = start();
+  const auto two = start();
+  connect(one->views(), "anna", "cli_1");
+  const auto connection = one->views().snapshot()->connections(kRupa, ClinicId("cli_1")).at(0);
+  const auto watch = std::move(*store::postgres::Database::open(schema_->options()));
+  const auto holder = std::move(*store::postgres::Database::open(schema_->options()));
+  holder->begin(store::postgres::Database::Mode::kWrite);
+  ASSERT_TRUE(store::sql::Query(*holder, "SELECT 1 FROM practitioners FOR UPDATE").next());
+  const auto tell = [&](Instance& instance) {
+    const store::HeldSlots nothing{.owner = "nobody", .slots = {}, .of = store::postgres::kSlots, .gives_slots = false};
+    const auto transaction = instance.views().begin(nothing, store::Company::kBesideOthers);
+    store::Entry entry;
+    entry.order = store::OrderKey{1};
+    entry.key = transaction->add_entry(entry);
+    transaction->issue(connection, entry, true, false, clock_.now());
+    const auto committed = transaction->commit();
+    EXPECT_TRUE(committed) << committed.error().text();
+  };
+  std::jthread first([&] { tell(*one); });
+  std::jthread second([&] { tell(*two); });
+  const auto waiting = [&] {
+    store::sql::Query query(*watch,
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid IN (SELECT "
+                            "pid FROM pg_locks WHERE relation = 'practitioners'::regclass)");
+    return query.next() ? query.integer(0) : 0;
+  };
+  for (int i = 0; i < 4000 && waiting() < 2; ++i) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_EQ(waiting(), 2);
+  holder->rollback();
+  first.join();
+  second.join();
+  std::vector<std::int64_t> positions;
+  store::sql::Query query(*watch, "SELECT position FROM feed ORDER BY position");
+  while (query.next()) positions.push_back(query.integer(0));
+  EXPECT_EQ(positions, (std::vector<std::int64_t>{1, 2}));
+}
+
 class SharedSyncByChance : public SharedSync, public testing::WithParamInterface<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(Seeds, SharedSyncByChance, testing::Range(1U, 7U));
 
