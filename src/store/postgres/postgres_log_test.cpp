@@ -178,7 +178,7 @@ TEST_F(PostgresLogs, nothing_acknowledged_is_lost_or_doubled_when_connections_ar
 
 // A balancer that asks takes the instance out of its list before those who wait are refused.
 TEST_F(PostgresLogs, who_waits_for_an_answer_is_not_reachable_before_it_gives_up) {
-  const auto log = open({.connect = schema_->options(), .commit_within = 50ms, .give_up_after = 60s});
+  const auto log = open({.connect = schema_->options(), .commit_within = 300ms, .give_up_after = 60s});
   EXPECT_TRUE(log->reachable());
   const auto admin = database();
   admin->begin(Database::Mode::kWrite);
