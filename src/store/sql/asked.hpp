@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <type_traits>
 
 namespace resultsync::store::sql {
 
@@ -18,17 +20,19 @@ inline constexpr std::size_t kAskedAtOnce = 64;  // a page of the feed is 50 ite
   "?45, ?46, ?47, ?48, ?49, ?50, ?51, ?52, ?53, ?54, ?55, ?56, ?57, ?58, ?59, ?60, ?61, ?62, ?63, ?64) "
 
 using AskedNumbers = std::array<std::int64_t, kAskedAtOnce>;
+using AskedTexts = std::array<std::string, kAskedAtOnce>;
 
-// Calls `ask` with the numbers of all values, page by page. A page that is not full repeats its first one.
-template <class Value, class NumberOf, class Ask>
-void asked_together(std::span<const Value> values, const NumberOf& number_of, const Ask& ask) {
+// Calls `ask` with the numbers or texts that name the values, page by page. A page that is not full repeats its first
+// one.
+template <class Value, class NameOf, class Ask>
+void asked_together(std::span<const Value> values, const NameOf& name_of, const Ask& ask) {
   while (!values.empty()) {
     const auto page = values.first(std::min(kAskedAtOnce, values.size()));
     values = values.subspan(page.size());
-    AskedNumbers numbers;
-    numbers.fill(std::invoke(number_of, page.front()));
-    std::ranges::transform(page, numbers.begin(), [&](const Value& value) { return std::invoke(number_of, value); });
-    ask(numbers);
+    std::array<std::remove_cvref_t<std::invoke_result_t<const NameOf&, const Value&>>, kAskedAtOnce> names;
+    names.fill(std::invoke(name_of, page.front()));
+    std::ranges::transform(page, names.begin(), [&](const Value& value) { return std::invoke(name_of, value); });
+    ask(names);
   }
 }
 

@@ -412,14 +412,14 @@ void Session::fill_history(OrderRecord& order) {
   fill_versions(order);
 }
 
-std::vector<std::pair<SourceId, EventId>> Session::events_of(const std::array<std::string, kAskedAtOnce>& ids) {
+std::vector<std::pair<SourceId, EventId>> Session::events_of(const AskedTexts& ids) {
   std::vector<std::pair<SourceId, EventId>> events;
   Query query(database_, "SELECT source, event_id FROM events WHERE event_id IN " ASKED, ids);
   while (query.next()) events.emplace_back(SourceId(query.text(0)), EventId(query.text(1)));
   return events;
 }
 
-std::vector<OrderRecord> Session::orders_of(const std::array<std::string, kAskedAtOnce>& ids) {
+std::vector<OrderRecord> Session::orders_of(const AskedTexts& ids) {
   std::vector<OrderRecord> orders;
   {
     Query query(database_, ORDER_ROWS "WHERE o.order_id IN " ASKED, ids);
@@ -682,7 +682,7 @@ std::vector<ConnectionRow> Session::connections(const SourceId& source, const Cl
   return connections;
 }
 
-std::vector<ConnectionRow> Session::connections_of(const std::array<std::string, kAskedAtOnce>& clinics) {
+std::vector<ConnectionRow> Session::connections_of(const AskedTexts& clinics) {
   std::vector<ConnectionRow> connections;
   Query query(database_,
               "SELECT " CONNECTION_COLUMNS " FROM " CONNECTION_TABLES
@@ -900,25 +900,21 @@ void WriterReads::look_ahead(std::span<const EventNames> events) {
   absent_events_.clear();
   orders_.clear();
   look_ahead_for_connections(events);
-  while (!events.empty()) {
-    const auto page = events.first(std::min(kAskedAtOnce, events.size()));
-    events = events.subspan(page.size());
-    std::array<std::string, kAskedAtOnce> event_ids;
-    std::array<std::string, kAskedAtOnce> order_ids;
-    event_ids.fill(page.front().event.text());
-    order_ids.fill(page.front().order.text());
-    for (std::size_t i = 0; i < page.size(); ++i) {
-      event_ids[i] = page[i].event.text();
-      order_ids[i] = page[i].order.text();
-      absent_events_.emplace(page[i].source, page[i].event);
-      orders_[{page[i].source, page[i].order}] = std::nullopt;
-    }
-    for (const auto& known : events_of(event_ids)) absent_events_.erase(known);
-    for (OrderRecord& order : orders_of(order_ids)) {
+  for (const EventNames& names : events) {
+    absent_events_.emplace(names.source, names.event);
+    orders_[{names.source, names.order}] = std::nullopt;
+  }
+  const auto event_id = [](const EventNames& names) { return names.event.text(); };
+  asked_together(events, event_id, [&](const AskedTexts& ids) {
+    for (const auto& known : events_of(ids)) absent_events_.erase(known);
+  });
+  const auto order_id = [](const EventNames& names) { return names.order.text(); };
+  asked_together(events, order_id, [&](const AskedTexts& ids) {
+    for (OrderRecord& order : orders_of(ids)) {
       const std::pair name(order.row.source, order.row.id);
       orders_[name] = std::move(order);
     }
-  }
+  });
   if (!database_.failed()) return;
   absent_events_.clear();  // nothing is known to be absent for want of an answer
   orders_.clear();
@@ -934,17 +930,12 @@ void WriterReads::look_ahead_for_connections(std::span<const EventNames> events)
     clinics.insert(names.clinic.text());
   }
   const std::vector<std::string> asked(clinics.begin(), clinics.end());
-  for (std::span<const std::string> left(asked); !left.empty();) {
-    const auto page = left.first(std::min(kAskedAtOnce, left.size()));
-    left = left.subspan(page.size());
-    std::array<std::string, kAskedAtOnce> ids;
-    ids.fill(page.front());
-    std::ranges::copy(page, ids.begin());
+  asked_together(std::span(asked), std::identity(), [&](const AskedTexts& ids) {
     for (ConnectionRow& connection : connections_of(ids)) {
       const std::pair clinic(connection.source, connection.clinic);  // another source may have one of the same id
       if (not_known.contains(clinic)) connections_[clinic].push_back(std::move(connection));
     }
-  }
+  });
 }
 
 std::optional<EventRow> WriterReads::event(const SourceId& source, const EventId& id) {

@@ -83,9 +83,9 @@ class Session : public ViewsSnapshot {
  protected:
   friend class WriterSession;
   // Those of the ids that are known, of every source. A name may be given more than once.
-  std::vector<std::pair<SourceId, EventId>> events_of(const std::array<std::string, kAskedAtOnce>& ids);
-  std::vector<OrderRecord> orders_of(const std::array<std::string, kAskedAtOnce>& ids);
-  std::vector<ConnectionRow> connections_of(const std::array<std::string, kAskedAtOnce>& clinics);
+  std::vector<std::pair<SourceId, EventId>> events_of(const AskedTexts& ids);
+  std::vector<OrderRecord> orders_of(const AskedTexts& ids);
+  std::vector<ConnectionRow> connections_of(const AskedTexts& clinics);
 
   Database& database_;
 
