@@ -56,9 +56,10 @@ Error unavailable(std::string cause) {
   return {kUnavailable, "the database cannot be used just now", std::move(cause)};
 }
 
-// The last line feed of libpq's messages is no part of them.
+// The last line feed of libpq's messages is no part of them, and its tabs would be shown escaped.
 std::string message_of(const PGconn* handle) {
   std::string text = PQerrorMessage(handle);
+  std::ranges::replace(text, '\t', ' ');
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }
