@@ -34,8 +34,11 @@ Result<Sequence> append(EventLog& log, Record record) {
 }
 
 bool eventually(const std::function<bool()>& happened) {
-  for (int i = 0; i < 5000 && !happened(); ++i) std::this_thread::sleep_for(5ms);
-  return happened();
+  for (int i = 0; i < 5000; ++i) {
+    if (happened()) return true;
+    std::this_thread::sleep_for(5ms);
+  }
+  return false;
 }
 
 class PostgresLogs : public testing::Test {
@@ -197,15 +200,16 @@ TEST_F(PostgresLogs, a_connection_is_looked_after_while_nothing_is_appended) {
   options.connect.name = options.connect.schema;  // of these connections alone
   const auto log = open(options);
   const auto admin = database();
-  const auto writer = [&]() -> std::int64_t {
-    Query query(*admin, "SELECT pid FROM pg_stat_activity WHERE application_name = ?1 AND query = 'SELECT 1'",
-                options.connect.name);
+  const auto writer_other_than = [&](std::int64_t known) -> std::int64_t {
+    Query query(*admin,
+                "SELECT pid FROM pg_stat_activity WHERE application_name = ?1 AND query = 'SELECT 1' AND pid <> ?2",
+                options.connect.name, known);
     return query.next() ? query.integer(0) : 0;
   };
-  ASSERT_TRUE(eventually([&] { return writer() != 0; }));
-  const std::int64_t before = writer();
+  std::int64_t before = 0;
+  ASSERT_TRUE(eventually([&] { return (before = writer_other_than(0)) != 0; }));
   ASSERT_TRUE(Query(*admin, "SELECT pg_terminate_backend(?1::integer)", before).next());
-  EXPECT_TRUE(eventually([&] { return writer() != 0 && writer() != before; }));
+  EXPECT_TRUE(eventually([&] { return writer_other_than(before) != 0; }));
   EXPECT_TRUE(eventually([&] { return log->reachable(); }));
   EXPECT_TRUE(append(*log, record_of("x")));
 }
