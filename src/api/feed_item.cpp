@@ -78,10 +78,15 @@ Shown shown_by(const Body& body, const store::EventRow& event, const OrderedTest
 
 }  // namespace
 
+bool stands_after_contents(const store::FeedRow& row) {
+  const Notice& notice = row.entry.notice;
+  return notice.kind == Notice::Kind::kResult && notice.previous.value != 0;
+}
+
 // A notice is given when the later one of its two records is applied, so what had arrived by then is what it speaks of.
 std::vector<Sequence> contents_before(const store::FeedRow& row, const orders::OrderHistory* history) {
   const Notice& notice = row.entry.notice;
-  if (notice.kind != Notice::Kind::kResult || history == nullptr) return {};
+  if (!stands_after_contents(row) || history == nullptr) return {};
   const orders::TestHistory* test = history->test(notice.test);
   if (test == nullptr) return {};
   return orders::contents_before(*test, notice.record, std::max(notice.record, notice.previous));

@@ -25,7 +25,9 @@ struct FeedItem {
   std::vector<Sequence> before;  // of a result: the records of the contents before it (orders::contents_before)
   std::vector<store::ToldMissing> told_missing = {};  // of the order: versions that were told without documents
 };
-// The `before` of an item; `history` is its order's, null if that is not known.
+// Whether `before` needs the order's history: of an order, and of a result that was told as the first, it is empty.
+bool stands_after_contents(const store::FeedRow& row);
+// The `before` of an item that stands after contents; `history` is its order's, null if that is not known.
 std::vector<Sequence> contents_before(const store::FeedRow& row, const orders::OrderHistory* history);
 
 void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractitionerId& practitioner, Bodies& bodies);

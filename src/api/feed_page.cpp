@@ -5,6 +5,14 @@
 #include "api/cursor.hpp"
 
 namespace resultsync::api {
+namespace {
+
+template <class Key>
+std::vector<Key> as_vector(const std::set<Key>& keys) {
+  return {keys.begin(), keys.end()};
+}
+
+}  // namespace
 
 FeedPage FeedPage::load(store::ViewsSnapshot& snapshot, const store::PractitionerRow& practitioner, std::int64_t after,
                         std::size_t limit, store::Reach reach) {
@@ -13,16 +21,16 @@ FeedPage FeedPage::load(store::ViewsSnapshot& snapshot, const store::Practitione
   page.epoch_ = snapshot.feed_epoch();
   page.rows_ = snapshot.feed(practitioner.key, after, limit, reach);
   std::set<store::OrderKey> of_orders;
+  std::set<store::OrderKey> with_history;  // most results are the first of their test, and need none
   std::set<Sequence> of_records;
   for (const store::FeedRow& row : page.rows_) {
     of_orders.insert(row.entry.order);
+    if (stands_after_contents(row)) with_history.insert(row.entry.order);
     of_records.insert(row.entry.notice.record);
   }
-  const std::vector<store::OrderKey> keys(of_orders.begin(), of_orders.end());
-  const std::vector<Sequence> records(of_records.begin(), of_records.end());
-  const auto orders = snapshot.orders(keys);
-  page.told_missing_ = snapshot.network().told_missing(keys);
-  page.events_ = snapshot.events_of_records(records);
+  const auto orders = snapshot.orders(as_vector(with_history));
+  page.told_missing_ = snapshot.network().told_missing(as_vector(of_orders));
+  page.events_ = snapshot.events_of_records(as_vector(of_records));
   for (const store::FeedRow& row : page.rows_) {
     const auto order = orders.find(row.entry.order);
     page.before_[row.position] = contents_before(row, order == orders.end() ? nullptr : &order->second.history);

@@ -25,8 +25,10 @@ std::string WebhookItems::full(const store::FeedRow& item) {
   {
     const auto snapshot = views_.snapshot();
     if (auto event = snapshot->event_of_record(item.entry.notice.record)) shown.event = std::move(*event);
-    const auto order = snapshot->order(item.entry.order);
-    shown.before = contents_before(item, order ? &order->history : nullptr);
+    if (stands_after_contents(item)) {
+      const auto order = snapshot->order(item.entry.order);
+      shown.before = contents_before(item, order ? &order->history : nullptr);
+    }
     shown.told_missing = snapshot->network().told_missing(item.entry.order);
   }
   Bodies bodies(log_);

@@ -196,6 +196,22 @@ RC_GTEST_PROP(History, the_notices_lead_to_what_is_current, ()) {
   }
 }
 
+// Whoever was told of a first result needs no history to be told so again.
+RC_GTEST_PROP(ContentsBefore, are_none_for_who_was_compared_with_nothing, ()) {
+  Story story;
+  std::vector<Notice> told;
+  for (const auto& event : some_events()) {
+    const auto change = story.tell(event);
+    std::ranges::copy(change.notices, std::back_inserter(told));
+  }
+  for (const Notice& notice : told) {
+    if (notice.kind != Notice::Kind::kResult) continue;
+    const TestHistory& test = *story.history().test(notice.test);
+    const auto before = contents_before(test, notice.record, std::max(notice.record, notice.previous));
+    RC_ASSERT(before.empty() == (notice.previous.value == 0));
+  }
+}
+
 TEST(ContentsBefore, are_one_for_each_run_in_s2_order_without_its_own) {
   Story story;
   story.tell(at_minute(1, ""));
