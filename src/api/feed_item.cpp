@@ -121,7 +121,7 @@ void write_feed_item(JsonWriter& json, const FeedItem& item, const AppPractition
 
   json.begin_object()
       .member("cursor", cursor)
-      .member("type", is_result ? "result" : "order")
+      .member("type", orders::name_of(notice.kind))
       .member("event_id", event.id.text())
       .member("source", event.source.text())
       .member("current", row.current)

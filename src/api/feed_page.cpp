@@ -49,14 +49,15 @@ void FeedPage::write_item(JsonWriter& json, std::size_t index, Bodies& bodies) c
                   practitioner_, bodies);
 }
 
-void FeedPage::look_ahead(Bodies& bodies) const {
+void FeedPage::look_ahead(Bodies& bodies, const Wanted& wanted) const {
   std::set<Sequence> records;
   for (const store::FeedRow& row : rows_) {
+    if (wanted && !wanted(row)) continue;
     records.insert(row.entry.notice.record);
     if (row.entry.notice.previous.value != 0) records.insert(row.entry.notice.previous);
     records.insert(before_.at(row.position).begin(), before_.at(row.position).end());
   }
-  bodies.look_ahead(std::vector<Sequence>(records.begin(), records.end()));
+  bodies.look_ahead(as_vector(records));
 }
 
 std::string FeedPage::cursor_after(std::int64_t position) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,8 +24,9 @@ class FeedPage {
   [[nodiscard]] const std::vector<store::FeedRow>& rows() const { return rows_; }
   // Writes the item of rows()[index] as a JSON object.
   void write_item(JsonWriter& json, std::size_t index, Bodies& bodies) const;
-  // All that the items are written with is asked for together.
-  void look_ahead(Bodies& bodies) const;
+  // All that the items are written with is asked for together: of those that are `wanted`, or of all.
+  using Wanted = std::function<bool(const store::FeedRow&)>;
+  void look_ahead(Bodies& bodies, const Wanted& wanted = {}) const;
   // To read on after the item.
   [[nodiscard]] std::string cursor_after(std::int64_t position) const;
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "api/feed_item.hpp"
+#include "api/feed_page.hpp"
 #include "api/test_house.hpp"
 #include "sync/connections.hpp"
 
@@ -302,7 +303,7 @@ TEST(Feed, long_polls_are_bounded_hold_no_thread_and_end_with_the_service) {
 }
 
 // A log of which one record can no longer be read.
-class LogWithAHole final : public store::EventLog {
+class LogWithAHole : public store::EventLog {
  public:
   explicit LogWithAHole(store::EventLog& log, Sequence hole) : log_(log), hole_(hole) {}
   void append(store::Record record, Committed committed) override {
@@ -358,6 +359,41 @@ TEST(Feed, a_body_that_cannot_be_read_does_not_take_the_page_with_it) {
   EXPECT_EQ(page.at(item(0, "result/version")), "1");
   EXPECT_EQ(page.at(item(1, "changes")), "null") << "there is nothing to compare with";
   EXPECT_EQ(page.text(item(1, "ordered_test/attributes/results_hl7")), "B");
+}
+
+class LogThatIsAsked final : public LogWithAHole {
+ public:
+  explicit LogThatIsAsked(store::EventLog& log) : LogWithAHole(log, Sequence{}) {}
+  [[nodiscard]] std::vector<store::StoredRecord> some_of(std::span<const Sequence> records,
+                                                         std::size_t) const override {
+    asked.assign(records.begin(), records.end());
+    return {};
+  }
+  mutable std::vector<Sequence> asked;
+};
+
+TEST(FeedPage, asks_ahead_for_what_its_items_are_written_with_and_for_nothing_else) {
+  House house;
+  house.connect("anna");
+  house.receive({.id = "evt_1", .created_at = "2024-01-01T00:00:00Z", .result = "A"});
+  house.receive({.id = "evt_2", .created_at = "2024-01-03T00:00:00Z", .result = "B"});
+  house.receive({.id = "evt_3", .created_at = "2024-01-02T00:00:00Z", .result = "C"});  // late: not current
+  const auto snapshot = house.views_->snapshot();
+  const auto anna = snapshot->practitioner(AppPractitionerId("anna"), store::kEverything);
+  ASSERT_TRUE(anna);
+  const FeedPage page = FeedPage::load(*snapshot, *anna, 1, 10, store::kEverything);
+  ASSERT_EQ(page.rows().size(), 2U);
+  const LogThatIsAsked log(house.log_);
+  using Records = std::vector<Sequence>;
+  Bodies all(log);
+  page.look_ahead(all);
+  EXPECT_EQ(log.asked, (Records{Sequence{1}, Sequence{2}, Sequence{3}}));
+  Bodies late(log);
+  page.look_ahead(late, [](const store::FeedRow& row) { return !row.current; });
+  EXPECT_EQ(log.asked, (Records{Sequence{1}, Sequence{3}}));
+  Bodies none(log);
+  page.look_ahead(none, [](const store::FeedRow&) { return false; });
+  EXPECT_TRUE(log.asked.empty());
 }
 
 TEST(Feed, ten_thousand_items_in_pages) {

@@ -286,23 +286,25 @@ Streams::Batch Streams::next_batch(Session& session) const {
     }
   }
 
+  const auto wanted = [&](const store::FeedRow& row) {
+    return (question.type.empty() || question.type == orders::name_of(row.entry.notice.kind)) &&
+           (row.current || !question.current_only);
+  };
   Bodies bodies(context_.log);
   bool passed_by = false;  // items that the filter keeps back, after the last one that was written
   for (const Found& each : found) {
     StreamPlace& place = question.places[each.place];
     const auto& rows = each.page.rows();
-    if (batch.text.size() <= kBatchBytesMax) each.page.look_ahead(bodies);
+    if (batch.text.size() <= kBatchBytesMax) each.page.look_ahead(bodies, wanted);
     std::size_t i = 0;
     for (; i < rows.size() && batch.text.size() <= kBatchBytesMax; ++i) {
       const store::FeedRow& row = rows[i];
-      const bool is_result = row.entry.notice.kind == orders::Notice::Kind::kResult;
-      const std::string_view type = is_result ? "result" : "order";
       place.position = row.position;
       passed_by = true;
-      if ((!question.type.empty() && question.type != type) || (question.current_only && !row.current)) continue;
+      if (!wanted(row)) continue;
       JsonWriter json;
       each.page.write_item(json, i, bodies);
-      append_event(batch.text, event_id(question), type, json.text());
+      append_event(batch.text, event_id(question), orders::name_of(row.entry.notice.kind), json.text());
       if (std::ranges::find(batch.orders, row.order.text()) == batch.orders.end())
         batch.orders.push_back(row.order.text());
       passed_by = false;

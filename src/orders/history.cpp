@@ -83,6 +83,10 @@ void apply_order(OrderHistory& history, std::size_t place, Change& change) {
 
 }  // namespace
 
+std::string_view name_of(Notice::Kind kind) {
+  return kind == Notice::Kind::kResult ? "result" : "order";
+}
+
 int TestHistory::current() const {
   if (first_counted(*this) == points.size()) return 0;
   return number_of(points.back().content);

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/sequence.hpp"
@@ -81,6 +82,7 @@ struct Notice {
   bool current = true;       // false: an older event that came late (S2)
   bool operator==(const Notice&) const = default;
 };
+std::string_view name_of(Notice::Kind kind);  // "result" or "order", for ever
 
 // The contents that a content stands after: the records that show them, oldest first, one for each run of equal content
 // before `record` in S2 order, from the first content on, without a run of its own content just before it. Only events

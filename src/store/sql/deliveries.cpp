@@ -179,10 +179,6 @@ std::optional<std::int64_t> microseconds(const std::optional<Timestamp>& time) {
   return time ? std::optional(time->microseconds) : std::nullopt;
 }
 
-std::string_view type_of(const Entry& entry) {
-  return entry.notice.kind == orders::Notice::Kind::kResult ? "result" : "order";
-}
-
 // Feed items of a replay, in the order of the practitioners and their positions: visible ones (S5), within the reach
 // of the endpoint, issued in the range. ?1, ?2: after this place; ?3: this practitioner only; ?4, ?5: the range; ?6:
 // the reach; ?7: how many.
@@ -338,7 +334,7 @@ std::int64_t SqlDeliveryReads::count_items(const Job& job, const EndpointRow& en
   Query query(database_, REPLAYED_ITEMS, job.after_key, job.after_place, job.practitioner.value, job.since.microseconds,
               job.until.microseconds, endpoint.reach.value, std::numeric_limits<std::int32_t>::max());
   while (query.next()) {
-    if (endpoint.filter.takes(type_of(entry_row(query, 2)), connection_row(query, 12))) ++count;
+    if (endpoint.filter.takes(orders::name_of(entry_row(query, 2).notice.kind), connection_row(query, 12))) ++count;
   }
   return count;
 }
@@ -379,7 +375,7 @@ void SqlDeliveryWrites::save_endpoint(const EndpointRow& endpoint) {
 
 void SqlDeliveryWrites::plan(const ConnectionRow& connection, const Entry& entry, std::int64_t position,
                              Timestamp now) {
-  const auto type = type_of(entry);
+  const auto type = orders::name_of(entry.notice.kind);
   for (const EndpointRow& endpoint : takers()) {
     if (!endpoint.filter.takes(type, connection) || !may_reach(endpoint.reach, connection)) continue;
     add_item(endpoint, type, connection.practitioner, position, entry.order, false, now);
@@ -754,7 +750,7 @@ void SqlDeliveryWrites::advance_replay(Job& job, const EndpointRow& endpoint, Ti
   for (const Item& item : items) {
     job.after_key = item.practitioner.value;
     job.after_place = item.position;
-    const auto type = type_of(item.entry);
+    const auto type = orders::name_of(item.entry.notice.kind);
     if (!endpoint.filter.takes(type, item.connection)) continue;
     add_item(endpoint, type, item.practitioner, item.position, item.entry.order, true, now);
     ++job.done;

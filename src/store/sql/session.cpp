@@ -812,9 +812,8 @@ EntryKey WriterSession::add_entry(const Entry& entry) {
   Query(database_,
         Gathered{"INSERT INTO entries (entry_key, order_key, record, kind, test_id, version, current_version, "
                  "previous_version, previous_record, current) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
-        key.value, entry.order.value, number(notice.record),
-        notice.kind == orders::Notice::Kind::kResult ? "result" : "order", notice.test.text(), notice.version,
-        notice.current_version, notice.previous_version, number(notice.previous), notice.current)
+        key.value, entry.order.value, number(notice.record), orders::name_of(notice.kind), notice.test.text(),
+        notice.version, notice.current_version, notice.previous_version, number(notice.previous), notice.current)
       .run();
   reads_.entry_written(key);
   return key;
