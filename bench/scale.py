@@ -22,6 +22,7 @@ import http.client
 import json
 import pathlib
 import random
+import re
 import shutil
 import sys
 import threading
@@ -150,12 +151,11 @@ def settle(running: Running) -> None:
 def look(server: Resultsync, running: Running, loadgen: pathlib.Path, secret: pathlib.Path, seconds: float, number: int, looks: int) -> dict:
     """Feed and orders first, on a server that has nothing else to do; then intake, whose events are counted with what is there."""
     dice = random.Random(17)
-    places = {f"app{clinic}": cursors(server, running, f"app{clinic}") for clinic in dice.sample(range(CLINICS), 10)}
-    orders = [item["order_id"] for who in places for item in page(server, running, who, dice.choice(places[who] or [""]))]
+    places = {f"app{clinic}": cursors(running, f"app{clinic}") for clinic in dice.sample(range(CLINICS), 10)}
+    orders = [item["order_id"] for who, known in places.items() for item in server.api(running, feed_path(who, 50, dice.choice(known)))["items"]]
     feeds, looked_up, rates, events = [], [], [], 0
     for turn in range(TIMES):
-        feeds.append(latencies(running, [f"/v1/feed?practitioner={who}&limit=50" + (f"&after={dice.choice(known)}" if known else "")
-                                         for who, known in places.items() for _ in range(looks // len(places))]))
+        feeds.append(latencies(running, [feed_path(who, 50, dice.choice(known)) for who, known in places.items() for _ in range(looks // len(places))]))
         looked_up.append(latencies(running, [f"/v1/orders/{dice.choice(orders)}?source=rupa" for _ in range(looks)]))
     for turn in range(TIMES):
         report, _ = run_loadgen(loadgen, running, secret, ["--connections", "64", "--clinics", str(CLINICS), "--tag", f"m{number}t{turn}x",
@@ -168,19 +168,24 @@ def look(server: Resultsync, running: Running, loadgen: pathlib.Path, secret: pa
             "feed_ms_each": feeds, "order_ms_each": looked_up, "intake_per_second_each": rates, "events": events, "rss_mb": running.rss_mb()}
 
 
-def page(server: Resultsync, running: Running, who: str, after: str) -> list[dict]:
-    return server.api(running, f"/v1/feed?practitioner={who}&limit=50" + (f"&after={after}" if after else ""))["items"]
+def feed_path(who: str, limit: int, after: str) -> str:
+    return f"/v1/feed?practitioner={who}&limit={limit}" + (f"&after={after}" if after else "")
 
 
-def cursors(server: Resultsync, running: Running, who: str, most: int = 200) -> list[str]:
-    """Places all over the practitioner's feed: each some pages behind the one before it."""
-    found, after = [], ""
+def cursors(running: Running, who: str, most: int = 200) -> list[str]:
+    """Places all over the practitioner's feed, 250 items from one to the next. Only a page's `next` is looked at: a whole feed as Python objects
+    takes minutes."""
+    key = (running.directory / "data" / "admin.key").read_text().strip()
+    connection = http.client.HTTPConnection("127.0.0.1", running.private_port, timeout=60)
+    found = [""]
     while len(found) < most:
-        items = server.api(running, f"/v1/feed?practitioner={who}&limit=1000" + (f"&after={after}" if after else ""))["items"]
-        if not items:
+        connection.request("GET", feed_path(who, 250, found[-1]), headers={"Authorization": f"Bearer {key}"})
+        after = re.search(rb'"next":"([^"]+)"}$', connection.getresponse().read()).group(1).decode()
+        if after == found[-1]:  # the end of the feed: nothing comes after it
+            found.pop()
             break
-        after = items[-1]["cursor"]
-        found += [items[0]["cursor"], items[len(items) // 2]["cursor"]]
+        found.append(after)
+    connection.close()
     return found
 
 

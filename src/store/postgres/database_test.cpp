@@ -58,6 +58,20 @@ TEST_F(PostgresDatabase, what_is_bound_is_read_back_by_its_type) {
   EXPECT_FALSE(query.next());
 }
 
+// In a table of millions of rows a worker's start would take ten times as long as the page that it is to help with.
+TEST_F(PostgresDatabase, no_workers_are_started_for_a_statement_however_costly_it_looks) {
+  for (const char* cheap : {"parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0"})
+    database_->execute(std::string("SET ") + cheap);
+  database_->execute(
+      "CREATE FUNCTION plan() RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN SELECT "
+      "count(*) FROM t WHERE v IS NULL'; END $$");
+  Query plan(*database_, "SELECT plan FROM plan()");
+  std::string lines;
+  while (plan.next()) lines += plan.text(0) + '\n';
+  EXPECT_NE(lines.find("Seq Scan on t"), std::string::npos) << lines;
+  EXPECT_EQ(lines.find("Parallel"), std::string::npos) << lines;
+}
+
 TEST_F(PostgresDatabase, what_is_sent_without_waiting_is_there_when_something_asks_for_rows) {
   database_->begin(Database::Mode::kWrite);
   for (std::int64_t k = 1; k <= 5000; ++k) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
