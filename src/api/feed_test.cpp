@@ -361,6 +361,26 @@ TEST(Feed, a_body_that_cannot_be_read_does_not_take_the_page_with_it) {
   EXPECT_EQ(page.text(item(1, "ordered_test/attributes/results_hl7")), "B");
 }
 
+// The document of an earlier event may come after the item was told: that item says what it said.
+TEST(FeedItem, a_result_that_was_told_as_the_first_stays_the_first) {
+  const OrderedTestId id("ordts_1");
+  orders::OrderHistory history;
+  history.tests.push_back({id, {}, {}});
+  history.tests[0].points.push_back({{}, Sequence{1}, sha256("earlier, and known late"), true});
+  history.tests[0].points.push_back({{}, Sequence{2}, sha256("told"), true});
+  store::FeedRow row;
+  row.entry.notice.kind = orders::Notice::Kind::kResult;
+  row.entry.notice.test = id;
+  row.entry.notice.record = Sequence{2};
+  EXPECT_FALSE(stands_after_contents(row));
+  EXPECT_TRUE(contents_before(row, &history).empty());
+  row.entry.notice.previous = Sequence{1};
+  EXPECT_TRUE(stands_after_contents(row));
+  EXPECT_EQ(contents_before(row, &history), (std::vector<Sequence>{Sequence{1}}));
+  row.entry.notice.kind = orders::Notice::Kind::kOrder;
+  EXPECT_FALSE(stands_after_contents(row)) << "an order is compared with the record before it, and with no contents";
+}
+
 class LogThatIsAsked final : public LogWithAHole {
  public:
   explicit LogThatIsAsked(store::EventLog& log) : LogWithAHole(log, Sequence{}) {}

@@ -100,14 +100,14 @@ Result<Conninfo> parse(const ConnectOptions& options) {
 
 // What the session asks of the server, beside what the user asks for. A transaction whose process hangs or was cut off
 // must not hold its locks for long; the server's own timers see to that. What is asked has its index and ends after a
-// few rows: in large tables the planner would take time to compile it, or start workers, which alone takes ten times as
-// long as the answer.
+// few rows; over large tables the planner takes it for a scan and would compile it or start workers for it, which alone
+// takes several times as long as the answer.
 std::string session_options(const ConnectOptions& options, const std::string& given) {
   return fmt::format(
       "{} -c search_path={} -c idle_in_transaction_session_timeout=15000 -c tcp_user_timeout=15000 -c "
       "tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3 -c statement_timeout=0 -c "
-      "client_min_messages=warning -c jit=off -c max_parallel_workers_per_gather=0 -c "
-      "resultsync.slots=on",
+      "client_min_messages=warning -c jit=off -c max_parallel_workers_per_gather=0 "
+      "-c resultsync.slots=on",
       given, options.schema);
 }
 

@@ -58,7 +58,7 @@ TEST_F(PostgresDatabase, what_is_bound_is_read_back_by_its_type) {
   EXPECT_FALSE(query.next());
 }
 
-// In a table of millions of rows a worker's start would take ten times as long as the page that it is to help with.
+// In a table of millions of rows a worker's start would take several times as long as the page that it is to help with.
 TEST_F(PostgresDatabase, no_workers_are_started_for_a_statement_however_costly_it_looks) {
   for (const char* cheap : {"parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0"})
     database_->execute(std::string("SET ") + cheap);
