@@ -22,10 +22,11 @@ class StepCostTest : public testing::Test {
 
 TEST_F(StepCostTest, who_waits_for_processors_while_more_comes_than_it_applies_gives_way) {
   EXPECT_EQ(rest({.log_end = {164}, .applied = 32}, 10ms, 11ms), 200ms);
+  EXPECT_EQ(rest({.log_end = {164}, .applied = 32}, 8ms, 2001us), 200ms) << "a fifth of its time";
 }
 
 TEST_F(StepCostTest, who_has_its_processor_goes_on) {
-  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 10ms, 10ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 8ms, 2ms), 0ms);
   EXPECT_EQ(rest({.log_end = {900}, .applied = 32}, 40ms, 2ms), 0ms);
 }
 
