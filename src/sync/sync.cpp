@@ -20,8 +20,9 @@ constexpr std::size_t kLookAhead = 128;
 // that the next attempt fails, too.
 constexpr std::size_t kAloneStepsMin = 4;
 constexpr std::size_t kAloneStepsMax = 256;
-// While it gives way: how often it looks whether it still has to.
-constexpr std::chrono::milliseconds kRestSlice{20};
+// While it gives way: how often it looks whether records still come. Less often than they get their places: or it would
+// take each pause between two placings for the end of the burst.
+constexpr std::chrono::milliseconds kRestSlice{100};
 
 store::EventNames names_of(const NextRecord& next) {
   if (!next.reading) return {};
