@@ -25,9 +25,10 @@ class StepCost {
       : log_end_(log_end), begun_(now), processor_(processor) {}
 
   // For so long the processors are left to those who acknowledge events: not at all, unless the step waited for a
-  // processor for a fifth of the time that it wanted one, and more records came meanwhile than it applied of them. A
-  // thread that sleeps between two answers of the database is preferred when it wakes: it waits for much less than its
-  // share, also where everybody else is short.
+  // processor for a fifth of the time that it wanted one, and more than one and a half times as many records came
+  // meanwhile as it applied. A thread that sleeps between two answers of the database is preferred when it wakes: it
+  // waits for much less than its share, also where everybody else is short. And who just keeps up must not fall behind
+  // by resting after one uneven step.
   [[nodiscard]] std::chrono::milliseconds rest(After after) const {
     return rest(after, std::chrono::steady_clock::now(), runtime::processor_time());
   }
@@ -38,12 +39,13 @@ class StepCost {
     const bool is_short = kShortage * waited > processor.ran - processor_.ran + waited;
     const double come =
         static_cast<double>(after.log_end.value - std::min(log_end_, after.log_end).value) * after.share;
-    if (!is_short || come <= static_cast<double>(after.applied)) return {};
+    if (!is_short || come <= kTooMany * static_cast<double>(after.applied)) return {};
     return std::min(std::chrono::duration_cast<milliseconds>(now - begun_) * kTimesAsLong, kLongest);
   }
 
  private:
   static constexpr int kShortage = 5;
+  static constexpr double kTooMany = 1.5;
   static constexpr int kTimesAsLong = 4;
   static constexpr std::chrono::milliseconds kLongest{1'000};
 

@@ -32,12 +32,14 @@ TEST_F(StepCostTest, who_has_its_processor_goes_on) {
 
 TEST_F(StepCostTest, who_keeps_up_goes_on) {
   EXPECT_EQ(rest({.log_end = {132}, .applied = 32}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {148}, .applied = 32}, 10ms, 20ms), 0ms) << "an uneven step is not a burst";
+  EXPECT_EQ(rest({.log_end = {149}, .applied = 32}, 10ms, 20ms), 200ms);
   EXPECT_EQ(rest({.log_end = {100}, .applied = 0}, 10ms, 20ms), 0ms);
 }
 
 TEST_F(StepCostTest, of_what_came_only_its_own_share_counts) {
-  EXPECT_EQ(rest({.log_end = {164}, .applied = 32, .share = 0.5}, 10ms, 20ms), 0ms);
-  EXPECT_EQ(rest({.log_end = {166}, .applied = 32, .share = 0.5}, 10ms, 20ms), 200ms);
+  EXPECT_EQ(rest({.log_end = {196}, .applied = 32, .share = 0.5}, 10ms, 20ms), 0ms);
+  EXPECT_EQ(rest({.log_end = {198}, .applied = 32, .share = 0.5}, 10ms, 20ms), 200ms);
 }
 
 TEST_F(StepCostTest, no_rest_is_longer_than_a_second) {
