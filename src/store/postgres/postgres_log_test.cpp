@@ -136,8 +136,7 @@ TEST_F(PostgresLogs, a_process_that_was_held_for_dead_goes_on_in_a_new_stream) {
   EXPECT_EQ(log->read({2}, {})->front().record.same_body_as.value, 1U) << "named by its place once it has one";
 }
 
-// Each kill is followed by an acknowledgement before the next one: whoever kills without a pause only shows that the log
-// gives up, which another test does.
+// Each kill is followed by an acknowledgement before the next one: without a pause the log does nothing but give up.
 TEST_F(PostgresLogs, nothing_acknowledged_is_lost_or_doubled_when_connections_are_killed) {
   constexpr int kKills = 12;
   PostgresLogOptions options{.connect = schema_->options(), .give_up_after = 60s};
@@ -204,6 +203,28 @@ TEST_F(PostgresLogs, who_waits_for_an_answer_is_not_reachable_before_it_gives_up
   EXPECT_TRUE(told.get_future().get());
   EXPECT_TRUE(eventually([&] { return log->reachable(); }));
   EXPECT_EQ(bodies_of(*log), (std::map<std::string, int>{{"kept", 1}}));
+}
+
+// Whether what was given up is there is open; its number is not given twice, and what comes after it is taken.
+TEST_F(PostgresLogs, who_waited_for_too_long_is_refused_and_the_log_goes_on_in_a_new_stream) {
+  const auto log = open({.connect = schema_->options(), .commit_within = 500ms, .give_up_after = 2s});
+  const auto before = append(*log, record_of("before"));
+  ASSERT_TRUE(before);
+  const auto admin = database();
+  admin->begin(Database::Mode::kWrite);
+  admin->execute("LOCK TABLE log_records IN ACCESS EXCLUSIVE MODE");
+  const auto given_up = append(*log, record_of("given up"));
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, kUnavailable);
+  admin->rollback();
+  EXPECT_TRUE(eventually([&] { return log->reachable(); }));
+  const auto after = append(*log, record_of("after"));
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_NE(postgres::as_name(*after)->stream, postgres::as_name(*before)->stream);
+  auto bodies = bodies_of(*log);
+  EXPECT_LE(bodies["given up"], 1);
+  bodies.erase("given up");
+  EXPECT_EQ(bodies, (std::map<std::string, int>{{"after", 1}, {"before", 1}}));
 }
 
 TEST_F(PostgresLogs, a_connection_is_looked_after_while_nothing_is_appended) {
