@@ -36,16 +36,18 @@ class StepCost {
                                                runtime::ProcessorTime processor) const {
     using std::chrono::milliseconds;
     const auto waited = processor.waited - processor_.waited;
-    const bool is_short = kShortage * waited > processor.ran - processor_.ran + waited;
+    const auto wanted = processor.ran - processor_.ran + waited;
+    const bool is_short = kWantedPerWaited * waited > wanted;
     const double come =
         static_cast<double>(after.log_end.value - std::min(log_end_, after.log_end).value) * after.share;
-    if (!is_short || come <= kTooMany * static_cast<double>(after.applied)) return {};
+    if (!is_short || come <= kComePerApplied * static_cast<double>(after.applied)) return {};
     return std::min(std::chrono::duration_cast<milliseconds>(now - begun_) * kTimesAsLong, kLongest);
   }
 
  private:
-  static constexpr int kShortage = 5;
-  static constexpr double kTooMany = 1.5;
+  // Up to these bounds nobody rests.
+  static constexpr int kWantedPerWaited = 5;
+  static constexpr double kComePerApplied = 1.5;
   static constexpr int kTimesAsLong = 4;
   static constexpr std::chrono::milliseconds kLongest{1'000};
 
