@@ -70,7 +70,7 @@ class ResultsyncOnPostgres(OnPostgres, Resultsync):
 
     def stored(self, running: Running) -> int:
         """Rows that are committed, as the peers are asked; what becomes of them, the run through to the feed compares."""
-        return int(running.cluster.query("SELECT count(*) FROM resultsync.log_records"))
+        return int(running.cluster.query("SELECT coalesce(sum(records), 0)::bigint FROM resultsync.log_records"))
 
 
 @dataclasses.dataclass

@@ -131,6 +131,22 @@ class LogLs final : public Command {
   }
 
  private:
+  static std::string_view state_name(store::postgres::StreamState state) {
+    using enum store::postgres::StreamState;
+    switch (state) {
+      case kOpen:
+      case kOpenOfBlocks:
+        return "open";
+      case kEnded:
+      case kEndedOfBlocks:
+        return "ended";
+      case kPlaced:
+      case kPlacedOfBlocks:
+        return "placed";
+    }
+    return "unknown";
+  }
+
   // In PostgreSQL the log is one stream for each process that ever appended.
   ExitCode list_streams(Terminal& terminal, const store::postgres::ConnectOptions& connect) const {
     auto database = store::postgres::Database::open(connect);
@@ -147,7 +163,7 @@ class LogLs final : public Command {
     JsonRows rows(terminal, output_);
     for (const auto& stream : streams) {
       const std::string begun = format_timestamp(stream.begun_at);
-      const std::string_view state = stream.state == 0 ? "open" : stream.state == 1 ? "ended" : "placed";
+      const std::string_view state = state_name(stream.state);
       const auto first = stream.records == 0 ? std::nullopt : std::optional(stream.first.value);
       if (output_.table()) {
         table.add({std::to_string(stream.stream), first ? std::to_string(*first) : "", std::to_string(stream.records),

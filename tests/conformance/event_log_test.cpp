@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <future>
+#include <latch>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -255,6 +259,68 @@ TEST_P(EventLogConformance, records_that_are_asked_for_together_are_what_each_is
     if (bytes_max == 1'000'000) EXPECT_EQ(given.size(), 21U) << "all but the reference";
   }
   EXPECT_TRUE(log().some_of({}, 1'000).empty());
+}
+
+// A log may keep such together, in whatever way: nobody can tell.
+TEST_P(EventLogConformance, records_that_come_at_the_same_time_are_each_what_they_were) {
+  std::mt19937 dice(7);
+  std::vector<std::string> bodies;
+  for (int i = 0; i < 400; ++i) {
+    const std::size_t bytes = i % 50 == 7 ? 40'000 + dice() % 100'000 : dice() % 4 == 0 ? dice() % 20 : dice() % 5'000;
+    bodies.push_back(std::to_string(i) + ":" + runtime::random_bytes(bytes / 2) + std::string(bytes / 2, 'x'));
+  }
+  std::vector<Sequence> names(bodies.size());
+  std::atomic<std::size_t> failures = 0;
+  std::latch all_told(static_cast<std::ptrdiff_t>(bodies.size()));
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    log().append(record_of(bodies[i]), [&, i](Result<Sequence> told) {
+      told ? static_cast<void>(names[i] = *told) : static_cast<void>(++failures);
+      all_told.count_down();
+    });
+  }
+  all_told.wait();
+  ASSERT_EQ(failures, 0U);
+  std::map<std::uint64_t, std::string> by_place;
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    EXPECT_EQ(log().at(names[i])->record.body, bodies[i]) << i;
+    by_place[engine_->place_of(names[i]).value] = bodies[i];
+  }
+  ASSERT_EQ(by_place.size(), bodies.size());
+  ASSERT_EQ(by_place.rbegin()->first, bodies.size()) << "without gaps";
+  for (const bool again : {false, true}) {
+    if (again && !engine_->reopen()) break;
+    for (const auto& [place, body] : by_place) EXPECT_EQ(engine_->log().at({place})->record.body, body) << place;
+    for (std::uint64_t at = 0; at < bodies.size();) {
+      const ReadLimits limits{.records_max = 1 + dice() % 40, .body_bytes_max = 1 + dice() % 60'000};
+      const auto records = engine_->log().read({at}, limits);
+      ASSERT_TRUE(records) << records.error().text();
+      ASSERT_FALSE(records->empty());
+      ASSERT_LE(records->size(), limits.records_max);
+      for (const auto& stored : *records) {
+        ASSERT_EQ(stored.sequence.value, ++at);
+        EXPECT_EQ(stored.record.body, by_place[at]) << at;
+      }
+    }
+    for (int round = 0; round < 20; ++round) {
+      std::set<std::uint64_t> places;
+      for (std::size_t i = 1 + dice() % 60; i > 0; --i) places.insert(1 + dice() % (bodies.size() + 20));
+      std::vector<Sequence> asked;
+      for (const std::uint64_t place : places) asked.push_back({place});
+      std::ranges::shuffle(asked, dice);
+      const std::size_t bytes_max = round % 2 == 0 ? std::size_t{1} << 30 : 100'000;
+      const auto found = engine_->log().some_of(asked, bytes_max);
+      std::size_t bytes = 0;
+      for (const auto& stored : found) {
+        EXPECT_EQ(places.erase(stored.sequence.value), 1U);
+        EXPECT_EQ(stored.record.body, by_place[stored.sequence.value]);
+        bytes += stored.record.body.size();
+      }
+      EXPECT_LE(bytes, bytes_max);
+      if (GetParam() == "postgres" && round % 2 == 0) {
+        for (const std::uint64_t place : places) EXPECT_GT(place, bodies.size()) << "all that are there were given";
+      }
+    }
+  }
 }
 
 TEST_P(EventLogConformance, a_reference_to_what_is_not_committed_is_refused) {

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   if (bytes.empty()) return 0;
   const std::string_view rest = bytes.substr(1);
-  switch (bytes[0] % 6) {
+  switch (bytes[0] % 7) {
     case 0:
       frames(rest);
       break;
@@ -50,6 +50,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (const auto tombstone = log::decode_tombstone(rest)) must(log::encode_tombstone(*tombstone) == rest);
       break;
     case 4:
+      if (const auto payloads = log::payloads_of_block(rest)) {
+        std::string block;
+        for (const std::string_view payload : *payloads) log::append_to_block(payload, block);
+        must(block == rest);
+      }
+      break;
+    case 5:
       static_cast<void>(log::decompress(log::Codec::kZstd, std::string(rest)));
       break;
     default:

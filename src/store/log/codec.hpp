@@ -21,6 +21,9 @@ struct Encoded {
 // With the codec that suits the length, or as it is where compression gains little. Thread-safe: each thread keeps its
 // own working memory.
 Encoded compress(std::string payload);
+// A block of records: they teach each other, so that the quickest level gains more than the others do on one of them.
+// Thread-safe.
+Encoded compress_block(std::string block);
 // With this codec. Thread-safe.
 Encoded compress_with(Codec codec, std::string payload);
 

@@ -51,7 +51,7 @@ std::uint32_t frame_checksum(std::string_view frame) {
 
 bool is_kind(std::uint8_t value) {
   return value >= static_cast<std::uint8_t>(FrameKind::kRecord) &&
-         value <= static_cast<std::uint8_t>(FrameKind::kTombstone);
+         value <= static_cast<std::uint8_t>(FrameKind::kBlock);
 }
 
 bool is_codec(std::uint8_t value) {

@@ -48,7 +48,9 @@ Result<SegmentHeader> decode_segment_header(std::string_view bytes);
 std::string segment_file_name(Sequence first);  // 00000000000000000001.seg
 std::optional<Sequence> first_of_file_name(std::string_view name);
 
-enum class FrameKind : std::uint8_t { kRecord = 1, kMark = 2, kTombstone = 3 };
+// kBlock: several records, of which the frame's sequence is the first one's. Only in PostgreSQL
+// (docs/formats/postgres.md).
+enum class FrameKind : std::uint8_t { kRecord = 1, kMark = 2, kTombstone = 3, kBlock = 4 };
 enum class Codec : std::uint8_t { kNone = 0, kZstd = 1, kZstdDictionary1 = 2 };
 
 struct FrameHeader {

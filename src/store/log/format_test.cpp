@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+
 #include "base/digest.hpp"
 #include "base/encoding.hpp"
 #include "runtime/random.hpp"
@@ -145,6 +147,29 @@ TEST(Payload, comes_back_and_every_shorter_or_longer_one_is_refused) {
     for (std::size_t cut = 0; cut < payload.size(); ++cut) EXPECT_FALSE(decode_payload(payload.substr(0, cut))) << cut;
     EXPECT_FALSE(decode_payload(payload + "x"));
   }
+}
+
+TEST(BlockOfPayloads, comes_back_and_every_shorter_one_is_refused) {
+  rc::check([](const std::vector<std::string>& payloads) {
+    std::string block;
+    for (const std::string& payload : payloads) append_to_block(payload, block);
+    const auto back = payloads_of_block(block);
+    RC_ASSERT(back.has_value());
+    RC_ASSERT(std::ranges::equal(*back, payloads));
+    for (std::size_t cut = 1;
+         cut < std::min<std::size_t>(block.size(), 4 + (payloads.empty() ? 0 : payloads.back().size())); ++cut)
+      RC_ASSERT(!payloads_of_block(std::string_view(block).substr(0, block.size() - cut)));
+  });
+}
+
+TEST(BlockOfPayloads, is_compressed_by_the_dictionary_as_one) {
+  std::string block;
+  for (int i = 0; i < 10; ++i)
+    append_to_block(*encode_payload(record_of(std::string(1000, 'a') + std::to_string(i))), block);
+  const Encoded encoded = compress_block(block);
+  EXPECT_EQ(encoded.codec, Codec::kZstdDictionary1);
+  EXPECT_LT(encoded.bytes.size(), block.size() / 10);
+  EXPECT_EQ(*decompress(encoded.codec, encoded.bytes), block);
 }
 
 TEST(Payload, limits_hold_at_the_limit_and_one_past_it) {

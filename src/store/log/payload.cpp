@@ -79,6 +79,18 @@ Result<Record> decode_payload(std::string_view payload) {
   return record;
 }
 
+void append_to_block(std::string_view payload, std::string& block) {
+  put_text<std::uint32_t>(block, payload);
+}
+
+Result<std::vector<std::string_view>> payloads_of_block(std::string_view block) {
+  std::vector<std::string_view> payloads;
+  ByteReader reader(block);
+  while (!reader.ended_exactly() && !reader.overran()) payloads.push_back(reader.text<std::uint32_t>());
+  if (reader.overran()) return fail("bad_payload", "the block of records is cut short");
+  return payloads;
+}
+
 std::string encode_tombstone(const Tombstone& tombstone) {
   std::string out;
   put_number(out, kPayloadVersion);

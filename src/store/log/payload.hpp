@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "store/event_log.hpp"
@@ -17,6 +18,11 @@ inline constexpr std::size_t kBodyBytesMax = std::size_t{32} * 1024 * 1024;
 Result<std::string> encode_payload(const Record& record);
 // Error: `bad_payload`.
 Result<Record> decode_payload(std::string_view payload);
+
+// A block: the payloads of several records, one after the other. Adds one to it.
+void append_to_block(std::string_view payload, std::string& block);
+// Views into `block`, in their order. Error: `bad_payload`.
+Result<std::vector<std::string_view>> payloads_of_block(std::string_view block);
 
 // What is left of a record that was erased.
 struct Tombstone {

@@ -66,6 +66,7 @@ Result<Record> open_record(FrameOpener& opener, const DecodedFrame& frame, const
     if (!tombstone) return corrupt_record(path, offset, sequence, tombstone.error().text());
     return fail("erased", fmt::format("record {} was erased", sequence.value), tombstone->reason);
   }
+  if (frame.header.kind != FrameKind::kRecord) return corrupt_record(path, offset, sequence);
   auto record = decode_payload(*payload);
   if (!record) return corrupt_record(path, offset, sequence, record.error().text());
   return record;

@@ -463,11 +463,16 @@ void Database::begin(Mode mode) {
   send_text(mode == Mode::kWrite ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
 }
 
-Result<void> Database::commit() {
+Result<void> Database::commit(const std::function<void()>& meanwhile) {
   if (!failed()) {
     commit_in_doubt_ = false;
     send_text("COMMIT");
-    finish();
+    sync();
+    if (meanwhile) {
+      if (usable()) PQflush(handle_);
+      meanwhile();
+    }
+    receive_all();
     if (!failed() && commit_in_doubt_) {
       remember(unavailable("the commit's wait for its standby was cut short"));
       broken_ = true;

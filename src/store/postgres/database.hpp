@@ -17,6 +17,7 @@
 #include <array>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -60,8 +61,9 @@ class Database final : public sql::Database {
   // `kWrite`: read committed. `kSnapshot`: repeatable read, read only. Not waited for.
   enum class Mode { kWrite, kSnapshot };
   void begin(Mode mode);
-  // Waits for everything that was sent. `unavailable`: whether it happened is open.
-  Result<void> commit();
+  // Waits for everything that was sent; calls `meanwhile` first, when the server has all of it. `unavailable`: whether
+  // it happened is open.
+  Result<void> commit(const std::function<void()>& meanwhile = {});
   // Forgets the error, too. Afterwards the connection is in no transaction, or not usable().
   void rollback();
   // Waits for everything that was sent, inside a transaction or not.

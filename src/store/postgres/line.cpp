@@ -12,6 +12,8 @@ namespace {
 
 using sql::Query;
 
+constexpr std::int64_t kLogFormat = 2;  // the migration that this program's rows need
+
 struct OpenStream {
   std::int64_t stream = 0;
   bool ended = false;
@@ -23,18 +25,23 @@ std::vector<OpenStream> streams_to_place(Database& database) {
   Query query(
       database,
       "SELECT s.stream, s.state, coalesce((SELECT r.first_number + r.count - 1 FROM log_runs r WHERE r.stream = "
-      "s.stream ORDER BY r.first_number DESC LIMIT 1), 0) FROM log_streams s WHERE s.state < 2 ORDER BY s.stream");
-  while (query.next()) streams.push_back({query.integer(0), query.integer(1) == 1, query.integer(2)});
+      "s.stream ORDER BY r.first_number DESC LIMIT 1), 0) FROM log_streams s WHERE s.state NOT IN (2, 5) ORDER BY "
+      "s.stream");
+  while (query.next()) {
+    const auto state = static_cast<StreamState>(query.integer(1));
+    streams.push_back({query.integer(0), !is_open(state), query.integer(2)});
+  }
   return streams;
 }
 
 // The numbers of a stream after `placed`, month by month.
 std::vector<Run> unplaced(Database& database, const OpenStream& stream) {
   std::vector<Run> runs;
-  Query query(database,
-              "SELECT period, min(number), count(*) FROM log_records WHERE stream = ?1 AND number > ?2 GROUP BY period "
-              "ORDER BY min(number)",
-              stream.stream, stream.placed);
+  Query query(
+      database,
+      "SELECT period, min(number), sum(records)::bigint FROM log_records WHERE stream = ?1 AND number > ?2 GROUP "
+      "BY period ORDER BY min(number)",
+      stream.stream, stream.placed);
   while (query.next()) runs.push_back({0, query.integer(2), query.integer(0), stream.stream, query.integer(1)});
   return runs;
 }
@@ -65,7 +72,7 @@ Result<Sequence> place(Database& database) {
       placed_any = true;
     }
     if (stream.ended && whole) {
-      Query(database, "UPDATE log_streams SET state = 2 WHERE stream = ?1", stream.stream).run();
+      Query(database, "UPDATE log_streams SET state = state + 1 WHERE stream = ?1", stream.stream).run();
       placed_any = true;
     }
   }
@@ -119,15 +126,17 @@ std::vector<StreamLine> streams(Database& database) {
       "SELECT s.stream, s.owner, s.begun_at, s.state, coalesce(min(r.first), 0), coalesce(sum(r.count), 0)::bigint "
       "FROM log_streams s LEFT JOIN log_runs r ON r.stream = s.stream GROUP BY s.stream ORDER BY s.stream");
   while (query.next()) {
-    lines.push_back({query.integer(0), query.text(1), Timestamp{query.integer(2)}, query.integer(3),
-                     Sequence{static_cast<std::uint64_t>(query.integer(4))}, query.integer(5)});
+    lines.push_back({query.integer(0), query.text(1), Timestamp{query.integer(2)},
+                     static_cast<StreamState>(query.integer(3)), Sequence{static_cast<std::uint64_t>(query.integer(4))},
+                     query.integer(5)});
   }
   return lines;
 }
 
 void end_abandoned_streams(Database& database, const std::string& own) {
   Query(database,
-        "UPDATE log_streams SET state = 1 WHERE state = 0 AND owner <> ?1 AND NOT EXISTS (SELECT 1 FROM instances i "
+        "UPDATE log_streams SET state = state + 1 WHERE state IN (0, 3) AND owner <> ?1 AND NOT EXISTS (SELECT 1 FROM "
+        "instances i "
         "WHERE i.instance = log_streams.owner AND i.until > (extract(epoch FROM clock_timestamp()) * 1000)::bigint)",
         own)
       .run();
@@ -139,11 +148,18 @@ void end_abandoned_streams(Database& database, const std::string& own) {
 
 void say_alive(Database& database, const std::string& own, std::int64_t for_ms) {
   Query(database,
-        "INSERT INTO instances (instance, until) VALUES (?1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint + "
-        "?2) "
-        "ON CONFLICT (instance) DO UPDATE SET until = excluded.until",
-        own, for_ms)
+        "INSERT INTO instances (instance, until, log_format) VALUES (?1, (extract(epoch FROM clock_timestamp()) * "
+        "1000)::bigint + ?2, ?3) ON CONFLICT (instance) DO UPDATE SET until = excluded.until",
+        own, for_ms, kLogFormat)
       .run();
+}
+
+bool all_read_blocks(Database& database) {
+  Query query(database,
+              "SELECT NOT EXISTS (SELECT 1 FROM instances WHERE log_format < ?1 AND until > (extract(epoch FROM "
+              "clock_timestamp()) * 1000)::bigint)",
+              kLogFormat);
+  return query.next() && query.boolean(0);
 }
 
 std::int64_t period_of(std::int64_t microseconds) {

@@ -35,13 +35,27 @@ Sequence last_of_line(Database& database);
 std::vector<Run> runs_from(Database& database, Sequence from, std::int64_t limit);
 std::optional<Sequence> sequence_of(Database& database, RecordName name);  // nothing while it has no place
 
+// Those of blocks have rows that hold several records. A program from before them (format 1 of the log) passes such a
+// stream by, whatever it does with open and ended ones; so nothing can go wrong when one that was stopped wakes up.
+enum class StreamState : std::int64_t {
+  kOpen = 0,
+  kEnded = 1,   // the fence: nothing more can be appended
+  kPlaced = 2,  // ended, and all of it has its place
+  kOpenOfBlocks = 3,
+  kEndedOfBlocks = 4,
+  kPlacedOfBlocks = 5
+};
+inline bool is_open(StreamState state) {
+  return state == StreamState::kOpen || state == StreamState::kOpenOfBlocks;
+}
+
 // A stream as the line knows it.
 struct StreamLine {
   std::int64_t stream = 0;
   std::string owner;  // the process that appends to it, or did
   Timestamp begun_at;
-  std::int64_t state = 0;  // 0 open, 1 ended, 2 ended and all of it placed
-  Sequence first;          // of its first record that has a place; 0 for none
+  StreamState state = StreamState::kOpen;
+  Sequence first;  // of its first record that has a place; 0 for none
   std::int64_t records = 0;
 };
 std::vector<StreamLine> streams(Database& database);  // the oldest first
@@ -51,6 +65,8 @@ std::vector<StreamLine> streams(Database& database);  // the oldest first
 void end_abandoned_streams(Database& database, const std::string& own);
 // Says that `own` is alive, for as long as `for_ms`, by the server's clock.
 void say_alive(Database& database, const std::string& own, std::int64_t for_ms);
+// Every process that is alive reads blocks: none is from before them. No older one can start any more (`newer_format`).
+bool all_read_blocks(Database& database);
 
 // The month that a moment is in, counted from year 0: the partition of its records.
 std::int64_t period_of(std::int64_t microseconds);

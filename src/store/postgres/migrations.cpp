@@ -13,7 +13,10 @@ namespace {
 constexpr char kLogUp[] = {
 #embed "migrations/0001_log.up.sql"
     , 0};
-constexpr std::array kLogMigrations{kLogUp};
+constexpr char kBlocksUp[] = {
+#embed "migrations/0002_blocks.up.sql"
+    , 0};
+constexpr std::array<const char*, 2> kLogMigrations{kLogUp, kBlocksUp};
 
 // The migration of the views that PostgreSQL words in its own way: what several processes share, one has no need of.
 constexpr std::int64_t kSlots = 9;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/encoding.hpp"
@@ -18,8 +19,9 @@
 
 namespace resultsync::store {
 
-using postgres::ArrayWriter;
 using postgres::Database;
+using postgres::RowSealer;
+using postgres::StreamState;
 using sql::Query;
 using std::chrono::milliseconds;
 
@@ -30,9 +32,9 @@ constexpr milliseconds kRestMax{20};  // between placing and placing
 constexpr milliseconds kReconnectEvery{200};
 
 // The fence (log_open) and the rows are one statement, so a stream that was ended takes nothing.
-#define INSERT_RECORDS                                                                                                \
-  "INSERT INTO log_records (period, stream, number, frame) SELECT ?1, ?2, rows.number, rows.frame FROM log_open(?2) " \
-  "AS open, unnest(?3, ?4) AS rows (number, frame) WHERE open = 0"
+#define INSERT_RECORDS                                                                                          \
+  "INSERT INTO log_records (period, stream, number, records, frame) SELECT ?1, ?2, rows.number, rows.records, " \
+  "rows.frame FROM log_open(?2) AS open, unnest(?3, ?4, ?5) AS rows (number, records, frame) WHERE open = 0"
 constexpr const char* kInsert = INSERT_RECORDS;
 // After a try whose outcome is not known: numbers that are there already were put there by it. Looking for each of them
 // first, and confirming each row, costs the server as much again as the row does.
@@ -77,6 +79,7 @@ PostgresLog::PostgresLog(PostgresLogOptions options, runtime::MasterKey master, 
       owner_(name_of_this_process()),
       pool_(options_.connect, options_.readers),
       reader_(pool_, master_),
+      queue_(options_.queue_records_max, options_.queue_bytes_max),
       wake_line_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "wake") {}
 
 Result<void> PostgresLog::start(Access access) {
@@ -100,7 +103,7 @@ Result<void> PostgresLog::start(Access access) {
   if (!placed) return forward_error(std::move(placed));
   end_ = placed->value;
   if (auto begun = ensure_stream(); !begun) return begun;
-  writer_ = runtime::start_thread("log-writer", [this](const std::stop_token&) { write_batches(); });
+  writer_ = runtime::start_thread("log-writer", [this](const std::stop_token&) { write(); });
   line_ = runtime::start_thread("log-line", [this](const std::stop_token& stop) { keep_line(stop); });
   return {};
 }
@@ -142,11 +145,7 @@ PostgresLog::~PostgresLog() {
 }
 
 void PostgresLog::close() {
-  {
-    const std::lock_guard lock(queue_mutex_);
-    closing_ = true;
-  }
-  queue_changed_.notify_all();
+  queue_.close();
   if (writer_.joinable()) writer_.join();
   line_.request_stop();
   const std::uint64_t one = 1;
@@ -168,27 +167,8 @@ void PostgresLog::append(Record record, Committed committed) {
   if (auto accepted = check_accepts(record); !accepted) return committed(std::unexpected(accepted.error()));
   auto payload = log::encode_payload(record);
   if (!payload) return committed(std::unexpected(payload.error()));
-  // Under pressure, too: three times the bytes cost the server more than compressing costs here.
-  log::Encoded encoded = log::compress(std::move(*payload));
-  Result<Sequence> refusal;
-  {
-    const std::lock_guard lock(queue_mutex_);
-    const std::size_t bytes = encoded.bytes.size();
-    if (failed_) {
-      refusal = store_failed();
-    } else if (closing_) {
-      refusal = fail("stopped", "the event log is stopping");
-    } else if (queue_.size() >= options_.queue_records_max ||
-               (!queue_.empty() && queue_bytes_ + bytes > options_.queue_bytes_max)) {
-      refusal = fail("overloaded", "more records wait to be written than the event log takes");
-    } else {
-      queue_.push_back({std::move(encoded), std::move(committed)});
-      queue_bytes_ += bytes;
-      queue_changed_.notify_one();
-      return;
-    }
-  }
-  committed(std::move(refusal));
+  if (auto queued = queue_.add(*payload, committed); !queued)
+    committed(failed_ ? store_failed() : std::unexpected(queued.error()));
 }
 
 Result<void> PostgresLog::check_accepts(const Record& record) const {
@@ -233,29 +213,19 @@ Result<Sequence> PostgresLog::place_of(Sequence sequence) const {
 // The writer
 // -------------------------------------------------------------------------------------------------------------------
 
-void PostgresLog::write_batches() {
-  Batch batch;
-  while (!failed_ && take_batch(batch)) commit(std::exchange(batch, {}));
-}
-
-// Waits for work; looks after the connection meanwhile. False: closed and drained, or stopped for good.
-bool PostgresLog::take_batch(Batch& batch) {
-  std::unique_lock lock(queue_mutex_);
-  const auto has_work = [this] { return !queue_.empty() || closing_; };
-  while (!queue_changed_.wait_for(lock, reachable_ ? options_.ask_every : kReconnectEvery, has_work)) {
-    lock.unlock();
-    look_after_connection();
-    lock.lock();
+// Until the queue is closed and drained, or the log has stopped for good.
+void PostgresLog::write() {
+  while (!failed_) {
+    if (queue_.empty()) tell();
+    if (!queue_.wait(reachable_ ? options_.ask_every : kReconnectEvery)) {
+      look_after_connection();
+      continue;
+    }
+    Blocks blocks = queue_.take(options_.group_bytes_max);
+    if (blocks.empty()) break;
+    commit(std::move(blocks));
   }
-  std::size_t bytes = 0;
-  while (!queue_.empty() &&
-         (batch.empty() || bytes + queue_.front().payload.bytes.size() <= options_.batch_bytes_max)) {
-    bytes += queue_.front().payload.bytes.size();
-    batch.push_back(std::move(queue_.front()));
-    queue_.pop_front();
-  }
-  queue_bytes_ -= bytes;
-  return !batch.empty();
+  tell();
 }
 
 // Whoever is cut off learns it before there is something to keep.
@@ -279,21 +249,24 @@ void PostgresLog::note_reachable(const Result<void>& outcome) {
 }
 
 // I1: nobody is told before a commit that covers the record has returned. I6: nobody waits longer than give_up_after.
-void PostgresLog::commit(Batch batch) {
+void PostgresLog::commit(Blocks blocks) {
   const auto give_up_at = std::chrono::steady_clock::now() + options_.give_up_after;
   std::int64_t period = postgres::period_of(clock_.now().microseconds);
+  std::optional<Sealed> sealed;
   milliseconds wait{20};
   while (true) {
-    auto outcome = try_commit(batch, period);
-    if (outcome) return publish(batch);
+    if (!has_stream()) tell();  // which may take long to get
+    auto outcome = try_commit(blocks, period, sealed);
+    tell();
+    if (outcome) return note_committed(std::move(blocks));
     const std::string_view code = outcome.error().code;
     if (code == "disk_full") {
-      abandon_stream_ = abandon_stream_ || in_doubt_;  // or its numbers would be given twice
-      return refuse(batch, "disk_low", "the database's disk is full");
+      abandon_stream_ = abandon_stream_ || sealed;  // its numbers were sealed with: they are not given again
+      return refuse(std::move(blocks), "disk_low", "the database's disk is full");
     }
     if (code == kFenced) {
-      const auto settled = settled_in_ended_stream(batch.size());
-      if (settled && *settled) return publish(batch);
+      const auto settled = settled_in_ended_stream(postgres::records_in(blocks));
+      if (settled && *settled) return note_committed(std::move(blocks));
       runtime::log::warning("log.fenced", {{"stream", stream_}});
       if (settled) {  // it is not there, and never will be: into a new stream
         stream_ = 0;
@@ -302,15 +275,19 @@ void PostgresLog::commit(Batch batch) {
         continue;
       }
     } else if (code != kUnavailable) {
-      return stop_for_good(outcome.error(), batch);
+      return stop_for_good(outcome.error(), std::move(blocks));
     }
     note_reachable(outcome);
-    if (std::chrono::steady_clock::now() + wait >= give_up_at || !pause(wait)) {
-      abandon_stream_ = abandon_stream_ || in_doubt_;
-      return refuse_all(batch, kUnavailable, "the database cannot be used just now");
+    if (std::chrono::steady_clock::now() + wait >= give_up_at || !queue_.pause(wait)) {
+      abandon_stream_ = abandon_stream_ || sealed;
+      return refuse_all(std::move(blocks), kUnavailable, "the database cannot be used just now");
     }
     wait = std::min(2 * wait, milliseconds(1000));
   }
+}
+
+bool PostgresLog::has_stream() const {
+  return database_ && database_->usable() && stream_ != 0 && !abandon_stream_;
 }
 
 // A connection, and a stream that this process may append to.
@@ -325,15 +302,17 @@ Result<void> PostgresLog::ensure_stream() {
   database_->begin(Database::Mode::kWrite);
   if (abandon_stream_) {
     // Waits for a try that is still under way on the server; then what is in the stream is settled.
-    Query(*database_, "UPDATE log_streams SET state = 1 WHERE stream = ?1 AND state = 0", stream_).run();
+    Query(*database_, "UPDATE log_streams SET state = state + 1 WHERE stream = ?1 AND state IN (0, 3)", stream_).run();
   }
+  const bool blocks = postgres::all_read_blocks(*database_);
   auto plan = log::plan_segment(log_id_, Sequence{1}, {}, clock_.now(), master_);
   const std::string header = log::encode_segment_header(plan.header);
   std::int64_t stream = 0;
   {
     Query query(*database_,
-                "INSERT INTO log_streams (header, owner, begun_at, state) VALUES (?1, ?2, ?3, 0) RETURNING stream",
-                sql::Blob{header}, owner_, clock_.now().microseconds);
+                "INSERT INTO log_streams (header, owner, begun_at, state) VALUES (?1, ?2, ?3, ?4) RETURNING stream",
+                sql::Blob{header}, owner_, clock_.now().microseconds,
+                static_cast<std::int64_t>(blocks ? StreamState::kOpenOfBlocks : StreamState::kOpen));
     if (query.next()) stream = query.integer(0);
   }
   postgres::say_alive(*database_, owner_, options_.alive_for.count());
@@ -346,41 +325,36 @@ Result<void> PostgresLog::ensure_stream() {
   abandon_stream_ = false;
   in_doubt_ = false;
   number_ = 0;
+  form_ = blocks ? RowSealer::Form::kOfBlocks : RowSealer::Form::kOfRecords;
   sealer_ = std::make_unique<log::FrameSealer>(plan.key);
   const std::lock_guard lock(names_mutex_);
   own_streams_.insert(stream);
   return {};
 }
 
-Result<void> PostgresLog::try_commit(const Batch& batch, std::int64_t period) {
-  if (stream_ != 0 && !in_doubt_ && number_ + static_cast<std::int64_t>(batch.size()) > postgres::kNumberMax)
-    abandon_stream_ = true;  // full
+Result<void> PostgresLog::try_commit(const Blocks& blocks, std::int64_t period, std::optional<Sealed>& sealed) {
+  if (stream_ != 0 && !in_doubt_) {
+    const bool full = number_ + static_cast<std::int64_t>(postgres::records_in(blocks)) > postgres::kNumberMax;
+    const bool older_ones_are_gone = form_ == RowSealer::Form::kOfRecords && may_write_blocks_;
+    abandon_stream_ = abandon_stream_ || full || older_ones_are_gone;
+  }
   if (auto ready = ensure_stream(); !ready) return ready;
-  ArrayWriter numbers(Database::Array::kIntegers);
-  ArrayWriter frames(Database::Array::kBlobs);
-  std::int64_t number = number_;
-  std::string frame;
-  for (const Waiting& waiting : batch) {
-    ++number;
-    frame.clear();
-    sealer_->append({.kind = log::FrameKind::kRecord,
-                     .codec = waiting.payload.codec,
-                     .sequence = {static_cast<std::uint64_t>(number)},
-                     .durable_through = {static_cast<std::uint64_t>(number_)}},
-                    waiting.payload.bytes, frame);
-    numbers.add(number);
-    frames.add(frame);
+  if (!sealed || sealed->stream != stream_) {
+    RowSealer rows(*sealer_, number_, form_);
+    for (const auto& block : blocks) rows.add(*block);
+    sealed = {stream_, rows.finish()};
   }
   database_->begin(Database::Mode::kWrite);
   if (sql::Statement* insert = database_->prepared(in_doubt_ ? kInsertAgain : kInsert)) {
     insert->bind_integer(1, period);
     insert->bind_integer(2, stream_);
-    Database::bind_array(*insert, 3, Database::Array::kIntegers, numbers.bytes());
-    Database::bind_array(*insert, 4, Database::Array::kBlobs, frames.bytes());
+    Database::bind_array(*insert, 3, Database::Array::kIntegers, sealed->rows.numbers.bytes());
+    Database::bind_array(*insert, 4, Database::Array::kIntegers, sealed->rows.records.bytes());
+    Database::bind_array(*insert, 5, Database::Array::kBlobs, sealed->rows.frames.bytes());
     insert->step();
     insert->reset();
   }
-  auto committed = database_->commit();
+  auto committed = database_->commit([this] { tell(); });
   if (!committed) {
     in_doubt_ = in_doubt_ || committed.error().code == kUnavailable;
     database_->rollback();
@@ -390,7 +364,7 @@ Result<void> PostgresLog::try_commit(const Batch& batch, std::int64_t period) {
   return {};
 }
 
-// Whether an earlier try put the batch into the stream before it was ended. The answer comes with a commit of its own,
+// Whether an earlier try put the group into the stream before it was ended. The answer comes with a commit of its own,
 // which is later than that one, so it is as durable (I5).
 Result<bool> PostgresLog::settled_in_ended_stream(std::size_t count) {
   if (!in_doubt_) return false;
@@ -398,7 +372,9 @@ Result<bool> PostgresLog::settled_in_ended_stream(std::size_t count) {
   std::int64_t there = 0;
   database_->begin(Database::Mode::kWrite);
   {
-    Query query(*database_, "SELECT count(*) FROM log_records WHERE stream = ?1 AND number > ?2", stream_, number_);
+    Query query(*database_,
+                "SELECT coalesce(sum(records), 0)::bigint FROM log_records WHERE stream = ?1 AND number > ?2", stream_,
+                number_);
     if (query.next()) there = query.integer(0);
   }
   postgres::say_alive(*database_, owner_, options_.alive_for.count());
@@ -409,47 +385,45 @@ Result<bool> PostgresLog::settled_in_ended_stream(std::size_t count) {
   return there == static_cast<std::int64_t>(count);
 }
 
-void PostgresLog::publish(Batch& batch) {
+void PostgresLog::note_committed(Blocks blocks) {
   note_reachable({});
-  const std::int64_t before = number_;
-  number_ += static_cast<std::int64_t>(batch.size());
+  to_tell_ = {stream_, number_, std::move(blocks)};
+  number_ += static_cast<std::int64_t>(postgres::records_in(to_tell_.blocks));
   {
     const std::lock_guard lock(names_mutex_);
     durable_stream_ = stream_;
     durable_number_ = number_;
   }
-  std::int64_t number = before;
-  for (Waiting& waiting : batch) waiting.committed(postgres::as_sequence({stream_, ++number}));
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_line_.descriptor(), &one, sizeof one);
 }
 
-void PostgresLog::refuse(Batch& batch, std::string_view code, const std::string& message) {
-  for (Waiting& waiting : batch) waiting.committed(fail(code, message));
-  batch.clear();
-}
-
-void PostgresLog::refuse_all(Batch& batch, std::string_view code, const std::string& message) {
-  Batch waiting;
-  {
-    const std::lock_guard lock(queue_mutex_);
-    waiting = std::exchange(queue_, {});
-    queue_bytes_ = 0;
+void PostgresLog::tell() {
+  ToTell told = std::exchange(to_tell_, {});
+  std::int64_t number = told.after;
+  for (const auto& block : told.blocks) {
+    for (auto& committed : block->waiting) committed(postgres::as_sequence({told.stream, ++number}));
   }
-  refuse(batch, code, message);
-  refuse(waiting, code, message);
 }
 
-void PostgresLog::stop_for_good(const Error& cause, Batch& batch) {
+void PostgresLog::refuse(Blocks blocks, std::string_view code, const std::string& message) {
+  for (const auto& block : blocks) {
+    for (auto& committed : block->waiting) committed(fail(code, message));
+  }
+}
+
+void PostgresLog::refuse_all(Blocks blocks, std::string_view code, const std::string& message) {
+  Blocks waiting = queue_.take(std::numeric_limits<std::size_t>::max());
+  refuse(std::move(blocks), code, message);
+  refuse(std::move(waiting), code, message);
+}
+
+void PostgresLog::stop_for_good(const Error& cause, Blocks blocks) {
   failed_ = true;
+  queue_.close();  // so that nothing comes after those that are told now
   runtime::log::error("log.failed", {{"code", cause.code}, {"cause", cause.cause}});
-  refuse_all(batch, "store_failed", "the event log failed and has stopped");
+  refuse_all(std::move(blocks), "store_failed", "the event log failed and has stopped");
   if (options_.on_failure) options_.on_failure(cause);
-}
-
-bool PostgresLog::pause(milliseconds how_long) {
-  std::unique_lock lock(queue_mutex_);
-  return !queue_changed_.wait_for(lock, how_long, [this] { return closing_; });
 }
 
 // The line
@@ -521,6 +495,7 @@ void PostgresLog::keep_line(const std::stop_token& stop) {
       if (now >= alive_at && database->usable()) {
         postgres::say_alive(*database, owner_, options_.alive_for.count());
         postgres::end_abandoned_streams(*database, owner_);
+        may_write_blocks_ = postgres::all_read_blocks(*database);
         note_durability(*database);
         static_cast<void>(postgres::make_partitions(*database, postgres::period_of(clock_.now().microseconds)));
         alive_at = now + options_.alive_for / 5;

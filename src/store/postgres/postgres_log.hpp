@@ -1,12 +1,13 @@
 // The event log in PostgreSQL, shared by all instances of an installation.
 //
-//   append() compresses and seals for a stream of this process's own, and queues; the writer's thread sends all that
-//   waits as one INSERT and one COMMIT, and tells each caller. There is no delay on purpose: a batch is what arrived
+//   append() encodes, and queues (append_queue.hpp); the writer's thread seals all that waits for a stream of this
+//   process's own (record_rows.hpp), sends it as one INSERT and one COMMIT, and tells each caller once it is committed;
+//   if more has come meanwhile, while the server works on that. There is no delay on purpose: a group is what arrived
 //   during the last commit. What is committed gets its place in the order of all records afterwards (line.hpp), by
 //   whichever instance comes first.
 //
 // What a commit's error means (I1, I5, I6):
-//   retry, indeterminate   the batch is asked again, in another transaction, under the same numbers: rows that are
+//   retry, indeterminate   the group is asked again, in another transaction, under the same numbers: rows that are
 //                          there already are left alone, and the answer waits for that later commit, so it is as
 //                          durable. After `give_up_after` everybody who waits gets kUnavailable (503). The stream is
 //                          then ended, which settles for ever what is in it, and a new one begun.
@@ -17,11 +18,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -30,10 +30,11 @@
 #include "runtime/file.hpp"
 #include "runtime/keys.hpp"
 #include "store/event_log.hpp"
-#include "store/log/codec.hpp"
 #include "store/log/segment_key.hpp"
+#include "store/postgres/append_queue.hpp"
 #include "store/postgres/durability.hpp"
 #include "store/postgres/record_reader.hpp"
+#include "store/postgres/record_rows.hpp"
 #include "store/unavailable.hpp"
 
 namespace resultsync::store {
@@ -43,7 +44,7 @@ struct PostgresLogOptions {
   std::size_t readers = 4;
   std::size_t queue_records_max = 65'536;
   std::size_t queue_bytes_max = std::size_t{64} * 1024 * 1024;
-  std::size_t batch_bytes_max = std::size_t{8} * 1024 * 1024;
+  std::size_t group_bytes_max = std::size_t{8} * 1024 * 1024;
   std::chrono::milliseconds commit_within{3'000};  // a commit that takes longer is asked for again
   std::chrono::milliseconds give_up_after{9'000};  // then those who wait are told kUnavailable
   std::chrono::milliseconds ask_every{2'000};      // whether the database answers, when nothing is appended
@@ -90,11 +91,18 @@ class PostgresLog final : public EventLog {
   [[nodiscard]] std::string durability_faults() const;
 
  private:
-  struct Waiting {
-    log::Encoded payload;
-    Committed committed;
+  using Blocks = postgres::Blocks;
+  // What blocks became for a stream. They are sealed once, because a seal's nonce is a number of the stream.
+  struct Sealed {
+    std::int64_t stream = 0;
+    postgres::SealedRows rows;
   };
-  using Batch = std::deque<Waiting>;
+  // Blocks that are committed, and whose appenders are still to be told.
+  struct ToTell {
+    std::int64_t stream = 0;
+    std::int64_t after = 0;  // the number before their first one
+    Blocks blocks;
+  };
   enum class Access : std::uint8_t { kReadWrite, kReadOnly };
 
   PostgresLog(PostgresLogOptions options, runtime::MasterKey master, const runtime::Clock& clock);
@@ -104,19 +112,19 @@ class PostgresLog final : public EventLog {
   [[nodiscard]] Result<void> check_accepts(const Record& record) const;
 
   // On the writer's thread.
-  void write_batches();
-  bool take_batch(Batch& batch);
+  void write();
   void look_after_connection();
   void note_reachable(const Result<void>& outcome);
-  void commit(Batch batch);
+  void commit(Blocks blocks);
+  [[nodiscard]] bool has_stream() const;
   Result<void> ensure_stream();
-  Result<void> try_commit(const Batch& batch, std::int64_t period);
+  Result<void> try_commit(const Blocks& blocks, std::int64_t period, std::optional<Sealed>& sealed);
   Result<bool> settled_in_ended_stream(std::size_t count);
-  void publish(Batch& batch);
-  void refuse(Batch& batch, std::string_view code, const std::string& message);
-  void refuse_all(Batch& batch, std::string_view code, const std::string& message);
-  void stop_for_good(const Error& cause, Batch& batch);
-  bool pause(std::chrono::milliseconds how_long);  // false when closing
+  void note_committed(Blocks blocks);
+  void tell();
+  void refuse(Blocks blocks, std::string_view code, const std::string& message);
+  void refuse_all(Blocks blocks, std::string_view code, const std::string& message);
+  void stop_for_good(const Error& cause, Blocks blocks);
 
   // On the line's thread.
   void keep_line(const std::stop_token& stop);
@@ -140,12 +148,9 @@ class PostgresLog final : public EventLog {
   std::atomic<bool> failed_ = false;
   std::atomic<bool> reachable_ = true;
   std::atomic<bool> read_only_ = false;
+  std::atomic<bool> may_write_blocks_ = false;  // whoever is alive can read them
 
-  std::mutex queue_mutex_;
-  std::condition_variable queue_changed_;
-  Batch queue_;                  // guarded by queue_mutex_
-  std::size_t queue_bytes_ = 0;  // guarded by queue_mutex_
-  bool closing_ = false;         // guarded by queue_mutex_
+  postgres::AppendQueue queue_;
 
   mutable std::mutex names_mutex_;
   std::string durability_faults_;       // guarded by names_mutex_
@@ -158,8 +163,10 @@ class PostgresLog final : public EventLog {
   std::int64_t stream_ = 0;  // 0: one has to be begun
   bool abandon_stream_ = false;
   std::unique_ptr<log::FrameSealer> sealer_;
-  std::int64_t number_ = 0;  // the last one that is committed
-  bool in_doubt_ = false;    // the numbers after it may be there
+  postgres::RowSealer::Form form_ = postgres::RowSealer::Form::kOfRecords;  // of the stream's rows
+  std::int64_t number_ = 0;                                                 // the last one that is committed
+  bool in_doubt_ = false;                                                   // the numbers after it may be there
+  ToTell to_tell_;
 
   runtime::File wake_line_;  // an eventfd
   std::jthread writer_;

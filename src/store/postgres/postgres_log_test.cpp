@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
+#include <latch>
 #include <map>
+#include <ranges>
 #include <thread>
 
 #include "tests/support/postgres.hpp"
@@ -120,7 +123,7 @@ TEST_F(PostgresLogs, a_process_that_was_held_for_dead_goes_on_in_a_new_stream) {
   const auto log = open();
   const auto first = append(*log, record_of("before"));
   ASSERT_TRUE(first);
-  database()->execute("UPDATE log_streams SET state = 1");
+  database()->execute("UPDATE log_streams SET state = 4");
   const auto second = append(*log, record_of("after"));
   ASSERT_TRUE(second) << second.error().text();
   EXPECT_NE(postgres::as_name(*first)->stream, postgres::as_name(*second)->stream);
@@ -134,6 +137,67 @@ TEST_F(PostgresLogs, a_process_that_was_held_for_dead_goes_on_in_a_new_stream) {
   ASSERT_TRUE(log->place_now());
   EXPECT_EQ(log->at(*third)->record.body, "before");
   EXPECT_EQ(log->read({2}, {})->front().record.same_body_as.value, 1U) << "named by its place once it has one";
+}
+
+// How many rows the records are in, and how many there are.
+std::pair<std::int64_t, std::int64_t> rows_and_records(Database& database) {
+  Query query(database, "SELECT count(*), sum(records)::bigint FROM log_records");
+  return query.next() ? std::pair{query.integer(0), query.integer(1)} : std::pair<std::int64_t, std::int64_t>{};
+}
+
+// Appends so many at the same time, and waits for all of them. How many were taken.
+int append_together(EventLog& log, int count, const std::string& name) {
+  std::atomic<int> taken = 0;
+  std::latch told(count);
+  for (int i = 0; i < count; ++i) {
+    log.append(record_of(name + " " + std::to_string(i)), [&](const Result<Sequence>& outcome) {
+      if (outcome) ++taken;
+      told.count_down();
+    });
+  }
+  told.wait();
+  return taken;
+}
+
+TEST_F(PostgresLogs, records_that_come_together_are_rows_of_several) {
+  const auto log = open();
+  EXPECT_EQ(append_together(*log, 300, "together"), 300);
+  const auto [rows, records] = rows_and_records(*database());
+  EXPECT_EQ(records, 300);
+  EXPECT_LT(rows, 100);
+  EXPECT_EQ(bodies_of(*log).size(), 300U);
+  ASSERT_TRUE(append(*log, record_of("alone")));
+  EXPECT_EQ(rows_and_records(*database()), (std::pair{rows + 1, records + 1}));
+}
+
+// Who began before blocks were written can neither read nor place them.
+TEST_F(PostgresLogs, blocks_are_written_once_the_last_one_that_cannot_read_them_is_gone) {
+  static_cast<void>(open());
+  const auto admin = database();
+  const auto older_one_until = [&](const char* until) {
+    admin->execute(std::string("INSERT INTO instances (instance, until) VALUES ('older', ") + until +
+                   ") ON CONFLICT (instance) DO UPDATE SET until = excluded.until");
+  };
+  older_one_until("(extract(epoch FROM clock_timestamp()) * 1000)::bigint + 600000");
+  const auto log = open({.connect = schema_->options(), .look_every = 20ms, .alive_for = 1s});
+  const auto first = append(*log, record_of("first"));
+  EXPECT_EQ(append_together(*log, 100, "beside an older one"), 100);
+  EXPECT_EQ(rows_and_records(*admin), (std::pair<std::int64_t, std::int64_t>{101, 101}));
+  EXPECT_EQ(postgres::streams(*admin).back().state, postgres::StreamState::kOpen);
+  older_one_until("0");
+  int more = 0;
+  EXPECT_TRUE(eventually([&] {
+    more += append_together(*log, 100, "after " + std::to_string(more));
+    const auto [rows, records] = rows_and_records(*admin);
+    return rows < records;
+  }));
+  EXPECT_EQ(postgres::streams(*admin).back().state, postgres::StreamState::kOpenOfBlocks);
+  EXPECT_EQ(bodies_of(*log).size(), std::size_t(101 + more));
+  // What an older one does to streams passes those of blocks by (its statements, as they were).
+  admin->execute("UPDATE log_streams SET state = 1 WHERE state = 0");
+  admin->execute("UPDATE log_streams SET state = 2 WHERE state < 2");
+  EXPECT_EQ(append_together(*log, 100, "after it all"), 100);
+  EXPECT_EQ(bodies_of(*log).size(), std::size_t(201 + more));
 }
 
 // Each kill is followed by an acknowledgement before the next one: without a pause the log does nothing but give up.
@@ -172,7 +236,7 @@ TEST_F(PostgresLogs, nothing_acknowledged_is_lost_or_doubled_when_connections_ar
       if (told && acknowledged.insert(body).second) ++acknowledgements;
       --left;
     });
-    // Some come together, and some alone.
+    // Some come together, in blocks, and some alone.
     if (i % 20 == 0) static_cast<void>(append(*log, record_of("waited for " + std::to_string(i))));  // or refused
     if (!log->reachable()) std::this_thread::sleep_for(1ms);
   }
@@ -251,11 +315,15 @@ TEST_F(PostgresLogs, streams_of_the_dead_are_ended_and_those_of_the_living_are_n
   const auto living = open();
   ASSERT_TRUE(append(*living, record_of("x")));
   const auto admin = database();
-  admin->execute("INSERT INTO log_streams (header, owner, begun_at, state) VALUES ('', 'gone', 0, 0)");
+  admin->execute(
+      "INSERT INTO log_streams (header, owner, begun_at, state) VALUES ('', 'gone', 0, 0), ('', 'gone, too', 0, 3)");
   postgres::end_abandoned_streams(*admin, "somebody else");
-  Query query(*admin, "SELECT count(*) FROM log_streams WHERE state = 0");
-  ASSERT_TRUE(query.next());
-  EXPECT_EQ(query.integer(0), 1);
+  using enum postgres::StreamState;
+  std::map<std::string, postgres::StreamState> states;
+  for (const auto& stream : postgres::streams(*admin)) states[stream.owner] = stream.state;
+  EXPECT_EQ(states["gone"], kEnded);
+  EXPECT_EQ(states["gone, too"], kEndedOfBlocks);
+  EXPECT_EQ(std::ranges::count(states | std::views::values, kOpenOfBlocks), 1);
   EXPECT_TRUE(append(*living, record_of("y")));
 }
 

@@ -11,22 +11,29 @@ namespace {
 
 using sql::Query;
 
-constexpr std::int64_t kRowsAtOnce = 512;
+constexpr std::int64_t kRecordsAtOnce = 2048;
 constexpr std::int64_t kKeysMax = 10'000;
 
-// What fits into the budget, the first row whatever its size.
+// The rows that hold these numbers, as far as they fit into the budget: the first one whatever its size, which may hold
+// numbers before ?3, too.
 constexpr const char* kReadRows =
-    "SELECT number, frame FROM (SELECT number, frame, sum(octet_length(frame)) OVER (ORDER BY number) AS upto FROM "
-    "(SELECT number, frame FROM log_records WHERE period = ?1 AND stream = ?2 AND number BETWEEN ?3 AND ?4 ORDER BY "
-    "number LIMIT ?5) rows) summed WHERE upto <= ?6 OR number = ?3 ORDER BY number";
+    "SELECT number, records, frame FROM (SELECT number, records, frame, sum(octet_length(frame)) OVER (ORDER BY "
+    "number) AS upto FROM log_records WHERE period = ?1 AND stream = ?2 AND number <= ?4 AND number >= coalesce("
+    "(SELECT number FROM log_records WHERE period = ?1 AND stream = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1), "
+    "?3)) rows WHERE upto <= ?5 OR number <= ?3 ORDER BY number";
 
-// Records by their places in the line, the first ones whose frames fit into the budget.
+// The rows of records by their places in the line, the first ones that fit into the budget. Records of one row stand
+// next to each other in the line: only the first that is asked for brings it along.
 constexpr const char* kReadPlaces =
-    "SELECT place, stream, number, frame FROM (SELECT asked.place, rows.stream, rows.number, rows.frame, "
-    "sum(octet_length(rows.frame)) OVER (ORDER BY asked.place) AS upto FROM unnest(?1) AS asked (place) JOIN LATERAL "
-    "(SELECT first, count, period, stream, first_number FROM log_runs WHERE first <= asked.place ORDER BY first DESC "
-    "LIMIT 1) run ON asked.place < run.first + run.count JOIN log_records rows ON rows.period = run.period AND "
-    "rows.stream = run.stream AND rows.number = run.first_number + asked.place - run.first) summed WHERE upto <= ?2";
+    "SELECT place, stream, wanted, number, records, frame FROM (SELECT place, stream, wanted, number, records, frame, "
+    "sum(octet_length(frame)) OVER (ORDER BY place) AS upto FROM (SELECT asked.place, run.stream, run.first_number + "
+    "asked.place - run.first AS wanted, rows.number, rows.records, CASE WHEN lag(rows.number) OVER by_place = "
+    "rows.number AND lag(run.stream) OVER by_place = run.stream THEN NULL ELSE rows.frame END AS frame FROM "
+    "unnest(?1) AS asked (place) JOIN LATERAL (SELECT first, count, period, stream, first_number FROM log_runs WHERE "
+    "first <= asked.place ORDER BY first DESC LIMIT 1) run ON asked.place < run.first + run.count JOIN LATERAL (SELECT "
+    "number, records, frame FROM log_records WHERE period = run.period AND stream = run.stream AND number <= "
+    "run.first_number + asked.place - run.first ORDER BY number DESC LIMIT 1) rows ON true WINDOW by_place AS (ORDER "
+    "BY asked.place)) found) summed WHERE upto <= ?2 ORDER BY place";
 
 std::unexpected<Error> erased(Sequence sequence) {
   return fail("erased", fmt::format("record {} was erased", sequence.value), "its part of the log was dropped");
@@ -46,21 +53,24 @@ Result<std::vector<StoredRecord>> RecordReader::read(Sequence after, Sequence th
     const std::int64_t last = std::min(run.first + run.count - 1, static_cast<std::int64_t>(through.value));
     while (static_cast<std::int64_t>(next.value) <= last) {
       const std::int64_t from = run.first_number + static_cast<std::int64_t>(next.value) - run.first;
-      const std::int64_t to = run.first_number + last - run.first;
-      const std::int64_t rows = std::min<std::int64_t>(kRowsAtOnce, static_cast<std::int64_t>(budget.left.records_max));
-      if (rows == 0) return records;
+      const auto left = static_cast<std::int64_t>(budget.left.records_max);
+      if (left == 0) return records;
+      const std::int64_t to = std::min(run.first_number + last - run.first, from + std::min(left, kRecordsAtOnce) - 1);
       std::int64_t expected = from;
-      Query query(*database, kReadRows, run.period, run.stream, from, to, rows,
+      Query query(*database, kReadRows, run.period, run.stream, from, to,
                   static_cast<std::int64_t>(std::min<std::size_t>(limits.body_bytes_max, std::size_t{1} << 40U)));
       while (query.next()) {
-        if (query.integer(0) != expected) break;
-        auto record = open(*database, {run.stream, expected}, query.blob(1), openers);
+        auto row = open(*database, run.stream, {query.integer(0), query.integer(1), query.blob(2)}, openers);
         // What was read before the fault is whole: it is given, and the fault will be the answer to the next call.
-        if (!record && records.empty()) return forward_error(std::move(record));
-        if (!record || !budget.take(record->body.size())) return records;
-        records.push_back({next, std::move(*record)});
-        next = next.next();
-        ++expected;
+        if (!row && records.empty()) return forward_error(std::move(row));
+        if (!row) return records;
+        if (!row->holds(expected)) break;
+        for (; expected <= to && row->holds(expected); ++expected, next = next.next()) {
+          auto record = record_of(*database, *row, expected);
+          if (!record && records.empty()) return forward_error(std::move(record));
+          if (!record || !budget.take(record->body.size())) return records;
+          records.push_back({next, std::move(*record)});
+        }
       }
       if (auto status = database.status(); !status) return forward_error(std::move(status));
       if (expected == from) {
@@ -103,26 +113,37 @@ std::vector<StoredRecord> RecordReader::some_of(std::span<const Sequence> record
   if (statement == nullptr) return found;
   Database::bind_array(*statement, 1, Database::Array::kIntegers, places.bytes());
   statement->bind_integer(2, static_cast<std::int64_t>(bytes_max));
-  struct Row {
+  struct Found {
     Sequence place;
-    RecordName name;
-    std::string frame;
+    std::int64_t stream = 0;
+    std::int64_t wanted = 0;
+    std::optional<StoredRow> row;  // nothing: that of the one before it
   };
-  std::vector<Row> rows;
+  std::vector<Found> all;
   while (statement->step()) {
-    rows.push_back({{static_cast<std::uint64_t>(statement->integer(0))},
-                    {statement->integer(1), statement->integer(2)},
-                    std::string(statement->blob(3))});
+    all.push_back({.place = {static_cast<std::uint64_t>(statement->integer(0))},
+                   .stream = statement->integer(1),
+                   .wanted = statement->integer(2),
+                   .row = {}});
+    if (statement->is_null(5)) continue;
+    all.back().row = StoredRow{statement->integer(3), statement->integer(4), std::string(statement->blob(5))};
   }
   statement->reset();
   std::size_t left = bytes_max;
-  for (const Row& row : rows) {
-    auto record = open(*database, row.name, row.frame, openers);
-    // Whose body stands elsewhere, and who is damaged, is at()'s to tell.
+  std::optional<OpenedRow> row;
+  for (const Found& each : all) {
+    // Whose body stands elsewhere, and who is damaged or gone, is at()'s to tell.
+    if (each.row) {
+      auto opened = open(*database, each.stream, *each.row, openers);
+      row.reset();
+      if (opened) row = std::move(*opened);
+    }
+    if (!row || !row->holds(each.wanted)) continue;
+    auto record = record_of(*database, *row, each.wanted);
     if (!record || record->same_body_as.value != 0) continue;
     if (record->body.size() > left) break;
     left -= record->body.size();
-    found.push_back({row.place, std::move(*record)});
+    found.push_back({each.place, std::move(*record)});
   }
   return found;
 }
@@ -142,30 +163,35 @@ Result<StoredRecord> RecordReader::one(Database& database, Sequence sequence, Op
     const Run& run = runs.front();
     name = {run.stream, run.first_number + static_cast<std::int64_t>(sequence.value) - run.first};
   }
-  auto bytes = frame(database, *name);
-  if (!bytes) return forward_error(std::move(bytes));
-  auto record = open(database, *name, *bytes, openers);
+  auto row = row_of(database, *name);
+  if (!row) return forward_error(std::move(row));
+  const auto opened = open(database, name->stream, *row, openers);
+  if (!opened) return std::unexpected(opened.error());
+  auto record = record_of(database, *opened, name->number);
   if (!record) return forward_error(std::move(record));
   return StoredRecord{sequence, std::move(*record)};
 }
 
-Result<std::string> RecordReader::frame(Database& database, RecordName name) {
-  Query query(database, "SELECT frame FROM log_records WHERE stream = ?1 AND number = ?2", name.stream, name.number);
-  if (query.next()) return query.blob(0);
+Result<StoredRow> RecordReader::row_of(Database& database, RecordName name) {
+  Query query(database,
+              "SELECT number, records, frame FROM log_records WHERE stream = ?1 AND number <= ?2 ORDER BY number DESC "
+              "LIMIT 1",
+              name.stream, name.number);
+  if (query.next() && query.integer(0) + query.integer(1) > name.number)
+    return StoredRow{query.integer(0), query.integer(1), query.blob(2)};
   if (auto status = database.status(); !status) return forward_error(std::move(status));
   if (sequence_of(database, name)) return erased(as_sequence(name));
   return fail("not_found", fmt::format("the event log has no record {} of stream {}", name.number, name.stream));
 }
 
-Result<Record> RecordReader::open(Database& database, RecordName name, std::string_view frame, Openers& openers) {
-  const std::string where = fmt::format("stream {}", name.stream);
-  const auto number = static_cast<std::uint64_t>(name.number);
-  const log::DecodedFrame decoded = log::decode_frame(frame);
-  if (decoded.state != log::DecodedFrame::State::kWhole || decoded.header.sequence.value != number)
-    return log::corrupt_record(where, number, {number});
-  auto opener = opener_of(database, name.stream, openers);
+Result<OpenedRow> RecordReader::open(Database& database, std::int64_t stream, const StoredRow& row, Openers& openers) {
+  auto opener = opener_of(database, stream, openers);
   if (!opener) return forward_error(std::move(opener));
-  auto record = log::open_record(**opener, decoded, where, number);
+  return OpenedRow::open(**opener, row, fmt::format("stream {}", stream));
+}
+
+Result<Record> RecordReader::record_of(Database& database, const OpenedRow& row, std::int64_t number) {
+  auto record = row.record(number);
   if (!record) return record;
   // A reference was written before its record had a place in the line.
   if (const auto holder = as_name(record->same_body_as)) {

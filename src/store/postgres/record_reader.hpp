@@ -12,6 +12,7 @@
 #include "store/log/segment_key.hpp"
 #include "store/postgres/line.hpp"
 #include "store/postgres/pool.hpp"
+#include "store/postgres/record_rows.hpp"
 
 namespace resultsync::store::postgres {
 
@@ -25,14 +26,14 @@ class RecordReader {
   Result<StoredRecord> at(Sequence sequence);  // which may be a name
   std::vector<StoredRecord> some_of(std::span<const Sequence> records, std::size_t bytes_max);
 
-  // A frame as it is stored, for moving and for looking at it. Errors: `not_found`, `erased`.
-  Result<std::string> frame(Database& database, RecordName name);
-
  private:
   using Openers = std::map<std::int64_t, std::unique_ptr<log::FrameOpener>>;
   // The key of a stream; kept, because streams' keys never change.
   Result<log::FrameOpener*> opener_of(Database& database, std::int64_t stream, Openers& openers);
-  Result<Record> open(Database& database, RecordName name, std::string_view frame, Openers& openers);
+  Result<OpenedRow> open(Database& database, std::int64_t stream, const StoredRow& row, Openers& openers);
+  static Result<Record> record_of(Database& database, const OpenedRow& row, std::int64_t number);
+  // The row that holds the record. Errors: `not_found`, `erased`.
+  static Result<StoredRow> row_of(Database& database, RecordName name);
   Result<StoredRecord> one(Database& database, Sequence sequence, Openers& openers);
 
   Pool& pool_;
