@@ -104,6 +104,7 @@ class Upgrade:
         self.old_ones_acknowledge("after practitioners came and went")
 
     def old_ones_go(self) -> None:
+        self.most_records_of_a_row("while older ones read the log", lambda most: most == 1)
         for i, old in enumerate(self.old):
             self.senders[1 + i].rest()
             if (code := old.stop()) != 0:
@@ -112,6 +113,14 @@ class Upgrade:
             if i == 0:
                 self.new[1].start()
         self.under_load()
+        self.most_records_of_a_row("after the older ones have gone", lambda most: most > 1)
+
+    def most_records_of_a_row(self, when: str, is_right) -> None:
+        """Blocks are written once nobody is left who cannot read them (decision 0041)."""
+        try:
+            wait_until("", lambda: is_right(int(self.cluster.query("SELECT max(records) FROM resultsync.log_records"))), 30)
+        except RuntimeError:
+            self.broken.append(f"blocks are written too early, or not at all: {when}")
 
     def look(self) -> None:
         for each in self.senders:

@@ -236,7 +236,8 @@ void PostgresLog::look_after_connection() {
     ready = database_->status();
     database_->clear_error();
   }
-  note_reachable(ready);
+  // A full disk answers, too: who appends is to hear of it.
+  if (ready || ready.error().code != "disk_full") note_reachable(ready);
 }
 
 void PostgresLog::note_reachable(const Result<void>& outcome) {

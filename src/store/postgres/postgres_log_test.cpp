@@ -292,6 +292,35 @@ TEST_F(PostgresLogs, who_waited_for_too_long_is_refused_and_the_log_goes_on_in_a
   EXPECT_EQ(bodies, (std::map<std::string, int>{{"after", 1}, {"before", 1}}));
 }
 
+// Its numbers were sealed with, and the server may have some of those bytes on its disk: another text under them would
+// show what both are.
+TEST_F(PostgresLogs, a_full_disk_is_said_and_what_comes_after_it_has_other_numbers) {
+  const auto log = open({.connect = schema_->options(), .ask_every = 1ms});
+  const auto before = append(*log, record_of("before"));
+  ASSERT_TRUE(before);
+  const auto admin = database();
+  admin->execute(
+      "CREATE FUNCTION is_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; "
+      "END $$");
+  for (const char* table : {"log_records", "log_streams"}) {
+    admin->execute(std::string("CREATE TRIGGER full_") + table + " BEFORE INSERT ON " + table +
+                   " FOR EACH ROW EXECUTE FUNCTION is_full()");
+  }
+  ASSERT_TRUE(admin->status()) << admin->status().error().text();
+  for (int i = 0; i < 20; ++i) {
+    const auto refused = append(*log, record_of("refused"));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, "disk_low") << "though the database was looked after meanwhile";
+    std::this_thread::sleep_for(5ms);
+  }
+  for (const char* table : {"log_records", "log_streams"})
+    admin->execute(std::string("DROP TRIGGER full_") + table + " ON " + table);
+  const auto after = append(*log, record_of("after"));
+  ASSERT_TRUE(after) << after.error().text();
+  EXPECT_NE(postgres::as_name(*after)->stream, postgres::as_name(*before)->stream);
+  EXPECT_EQ(bodies_of(*log), (std::map<std::string, int>{{"before", 1}, {"after", 1}}));
+}
+
 TEST_F(PostgresLogs, a_connection_is_looked_after_while_nothing_is_appended) {
   PostgresLogOptions options{.connect = schema_->options(), .ask_every = 20ms};
   options.connect.name = options.connect.schema;  // of these connections alone
