@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A new version comes while the one before it runs: two older instances share a PostgreSQL and are under load when a new one starts beside them and
-migrates; practitioners come and go by way of an older one; the older ones are stopped one by one, and new ones go on alone. An oracle outside looks
-whether anything acknowledged, by an old or a new one, was lost, doubled or given to somebody else.
+migrates; practitioners come and go by way of an older one; one of the older ones is stopped, the other frozen until it is held for dead and then let
+go on; and new ones go on alone. An oracle outside looks whether anything acknowledged, by an old or a new one, was lost, doubled or given to somebody else.
 
     upgrade.py --server build/release/resultsync --older OLDER_BINARY [--seconds 8]
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from senders import CLINIC_OF_ONE, CLINIC_OF_TWO, PRACTITIONERS, Senders, togeth
 STAYS_AND_GOES = "erin"     # connected from the start, disconnected by way of an older instance
 COMES = {"dora": CLINIC_OF_TWO, "finn": CLINIC_OF_ONE}  # by way of an older instance, beside newer ones; the second one after a while
 START_REFUSED_SECONDS = 30
+BLOCKS_WITHIN_SECONDS = 60  # held for dead after 10 s; one that sleeps may hold a lock until the server ends its transaction, 15 s later
 
 
 def main() -> int:
@@ -105,20 +107,36 @@ class Upgrade:
 
     def old_ones_go(self) -> None:
         self.most_records_of_a_row("while older ones read the log", lambda most: most == 1)
-        for i, old in enumerate(self.old):
-            self.senders[1 + i].rest()
-            if (code := old.stop()) != 0:
-                self.broken.append(f"{old.directory.name} ended with {code} when it was asked to stop (P2)")
-            acknowledges(self.senders[0].ledger)
-            if i == 0:
-                self.new[1].start()
+        self.senders[1].rest()
+        if (code := self.old[0].stop()) != 0:
+            self.broken.append(f"{self.old[0].directory.name} ended with {code} when it was asked to stop (P2)")
+        acknowledges(self.senders[0].ledger)
+        self.new[1].start()
         self.under_load()
+        self.one_sleeps_through_the_end(self.old[1])
+        self.senders[2].rest()
+        self.old.clear()
+        self.under_load()
+
+    def one_sleeps_through_the_end(self, old: Instance) -> None:
+        """Held for dead, it wakes up among rows that it cannot read: it may acknowledge, and must not touch what it does not understand."""
+        self.senders[2].rest()
+        old.process.send_signal(signal.SIGSTOP)
         self.most_records_of_a_row("after the older ones have gone", lambda most: most > 1)
+        old.process.send_signal(signal.SIGCONT)
+        self.senders[2].go()
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            acknowledges(self.senders[0].ledger)
+        ended = old.process.poll()
+        said = [line for line in old.log_tail().splitlines() if '"level":"error"' in line][-1:]
+        self.say(f"the older one that slept through it {'runs' if ended is None else f'ended with {ended}'} {' '.join(said)}")
+        old.ensure_dead()
 
     def most_records_of_a_row(self, when: str, is_right) -> None:
         """Blocks are written once nobody is left who cannot read them (decision 0041)."""
         try:
-            wait_until("", lambda: is_right(int(self.cluster.query("SELECT max(records) FROM resultsync.log_records"))), 30)
+            wait_until("", lambda: is_right(int(self.cluster.query("SELECT max(records) FROM resultsync.log_records"))), BLOCKS_WITHIN_SECONDS)
         except RuntimeError:
             self.broken.append(f"blocks are written too early, or not at all: {when}")
 
@@ -139,13 +157,14 @@ class Upgrade:
         if self.format() == self.format_before:
             self.say("both have the same format: the older one may start again, and is not asked to")
             return
-        self.old[0].spawn()
+        older = self.instances[0]
+        older.spawn()
         try:
-            code = self.old[0].process.wait(START_REFUSED_SECONDS)
+            code = older.process.wait(START_REFUSED_SECONDS)
         except subprocess.TimeoutExpired:
             self.broken.append(f"the older one starts on format {self.format()}")
             return
-        said = self.old[0].log_tail().strip().splitlines()[-2:]
+        said = older.log_tail().strip().splitlines()[-2:]
         self.say(f"the older one refuses with {code}: {' / '.join(line.strip() for line in said)}")
         if code <= 0 or not any("run the newer resultsync" in line for line in said):
             self.broken.append(f"the older one ended with {code} without saying what to do: {said}")
