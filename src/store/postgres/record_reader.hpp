@@ -34,6 +34,8 @@ class RecordReader {
   static Result<Record> record_of(Database& database, const OpenedRow& row, std::int64_t number);
   // The row that holds the record. Errors: `not_found`, `erased`.
   static Result<StoredRow> row_of(Database& database, RecordName name);
+  bool some_of(Database& database, std::span<const std::int64_t> asked, Openers& openers, std::size_t& left,
+               std::vector<StoredRecord>& found);
   Result<StoredRecord> one(Database& database, Sequence sequence, Openers& openers);
 
   Pool& pool_;
