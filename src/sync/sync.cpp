@@ -75,6 +75,9 @@ Sync::Sync(store::EventLog& log, store::Views& views, const runtime::Clock& cloc
       commit_seconds_(metrics.histogram("resultsync_sync_batch_seconds",
                                         "Time to apply and commit one batch of records",
                                         {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
+      rest_seconds_(metrics.histogram("resultsync_sync_rest_seconds",
+                                      "Times that sync left the processors to acknowledging",
+                                      {0.01, 0.05, 0.1, 0.5, 1})),
       slots_held_(metrics.gauge("resultsync_sync_slots", "Slots of the sync step that this instance holds")),
       ahead_(log, *leases_, apply_options_) {}
 
@@ -344,14 +347,17 @@ void Sync::rest_after(const StepCost& cost, const std::stop_token& stop) {
   if (!held_) return;
   const double share = static_cast<double>(held_->slots.size()) / static_cast<double>(held_->of);
   auto left = cost.rest({.log_end = log_.end(), .applied = records_of_step_, .share = share});
+  if (left.count() == 0) return;
+  const auto begun = std::chrono::steady_clock::now();
   while (left.count() > 0 && !stop.stop_requested()) {
     const Sequence end = log_.end();
     const auto slice = std::min(left, kRestSlice);
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, slice, [] { return false; });
-    if (log_.end() == end) return;  // nothing comes any more
+    if (log_.end() == end) break;  // nothing comes any more
     left -= slice;
   }
+  rest_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
 }
 
 // Until woken, or for some time at most; 0 is no limit.

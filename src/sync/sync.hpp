@@ -114,6 +114,7 @@ class Sync {
   runtime::Counter items_issued_;
   runtime::Gauge lag_records_;
   runtime::Histogram commit_seconds_;
+  runtime::Histogram rest_seconds_;
   runtime::Gauge slots_held_;
   std::function<void()> feed_listener_;
   std::function<void()> applied_listener_;
