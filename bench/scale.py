@@ -2,8 +2,11 @@
 """Whether the product stays as quick as it was: intake, feed page and order look-up as the history grows, and the disk space of an event.
 
 One installation is filled step by step. At each step, once all is synced: the rate of acknowledgements at 64 connections, and the latencies of
-a page of the feed (50 items, from places all over it) and of an order (any of them), one request at a time. What counts is the last step
-beside the first. Each is taken three times, and the best counts, so that a neighbour of the moment does not decide; all three are in the report.
+a page of the feed (50 items, from places all over it) and of an order (any of them), one request at a time. Each is taken three times, and the
+best counts, so that a neighbour of the moment does not decide; all three are in the report.
+
+What counts is the last step beside a second installation of the size of the first step, which is started at the end and looked at in turns with
+the large one: a machine whose memory is full is slower for everybody, and an hour later it is another machine.
 
     bench/scale.py                          # 100 thousand, 1 million, 10 million events on the embedded store
     bench/scale.py --events 100000,1000000  # other steps
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import http.client
 import json
@@ -34,7 +38,7 @@ from measure.postgres import LARGE, ResultsyncOnPostgres
 from measure.servers import BENCH, Resultsync, Running
 
 CLINICS = 200
-GOAL = 1.5  # the most that the last step may be slower than the first
+GOAL = 1.5  # the most that the large installation may be slower than the small one beside it
 LOOKS = 2_000
 TIMES = 3          # that each step is looked at
 DISK_SPARE = 1.25  # of the space that the events so far say a step will take
@@ -64,30 +68,24 @@ def main() -> int:
 
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine.describe(),
               "store": arguments.store, "steps": []}
-    with fresh_directory(directory) as place:
-        secret = write_secret(place)
-        running = server.start(place, secret)
-        try:
-            for clinic in range(CLINICS):
-                server.connect(running, f"app{clinic}", f"cli_bench{clinic:05}")
-            stored = 0
-            for number, step in enumerate(steps):
-                if lacking := space_lacking(running, report["steps"], step - stored):
-                    talk(f"no room for {step:,} events: {lacking}")
-                    report["stopped"] = lacking
-                    break
-                begun = time.monotonic()
-                with progress(server, running, stored, step):
-                    stored += fill(running, loadgen, secret, f"s{number}x", step - stored)
-                    server.wait_until_synced(running, PATIENCE_SECONDS)
-                filled = time.monotonic() - begun
-                settle(running)
-                looked = look(server, running, loadgen, secret, arguments.seconds if not arguments.quick else 0.5, number, LOOKS // (10 if arguments.quick else 1))
-                stored += looked.pop("events")
-                report["steps"].append({"events": step, "filled_seconds": filled, **looked, "disk": disk(running, stored)})
-                talk(json.dumps(report["steps"][-1]))
-        finally:
-            running.stop()
+    seconds, looks = (0.5, LOOKS // 10) if arguments.quick else (arguments.seconds, LOOKS)
+    with fresh_directory(directory) as place, contextlib.ExitStack() as started:
+        large = installation(server, place, started)
+        for number, step in enumerate(steps):
+            if lacking := space_lacking(large.running, report["steps"], step - large.stored):
+                talk(f"no room for {step:,} events: {lacking}")
+                report["stopped"] = lacking
+                break
+            filled = large.fill(loadgen, f"s{number}x", step)
+            looked = look([large], loadgen, f"m{number}", seconds, looks)[0]
+            report["steps"].append({"events": step, "filled_seconds": filled, **looked, "disk": disk(large.running, large.stored)})
+            talk(json.dumps(report["steps"][-1]))
+        if len(report["steps"]) > 1:
+            talk(f"beside it, one of {steps[0]:,} events")
+            (place / "small").mkdir()
+            small = installation(server, place / "small", started)
+            small.fill(loadgen, "s0x", steps[0])
+            report["beside"] = dict(zip(("small", "large"), look([small, large], loadgen, "b", seconds, looks)))
 
     text = readable(report)
     print(text)
@@ -99,12 +97,37 @@ def main() -> int:
     return 0
 
 
-def fill(running: Running, loadgen: pathlib.Path, secret: pathlib.Path, tag: str, events: int) -> int:
-    if events <= 0:  # the measurement before took in more than that
-        return 0
-    report, _ = run_loadgen(loadgen, running, secret, ["--connections", "64", "--clinics", str(CLINICS), "--events", str(events), "--tag", tag,
-                                                       "--warmup", "0", "--duration", str(PATIENCE_SECONDS)])
-    return report["acknowledged_ids"]
+@dataclasses.dataclass
+class Installation:
+    server: Resultsync
+    running: Running
+    secret: pathlib.Path
+    stored: int = 0
+
+    def take_in(self, loadgen: pathlib.Path, tag: str, options: list[str]) -> dict:
+        report, _ = run_loadgen(loadgen, self.running, self.secret, ["--connections", "64", "--clinics", str(CLINICS), "--tag", tag, *options])
+        self.stored += report["acknowledged_ids"]
+        return report
+
+    def fill(self, loadgen: pathlib.Path, tag: str, events: int) -> float:
+        """Until it holds that many, all of them synced. The seconds that it took."""
+        begun = time.monotonic()
+        with progress(self.server, self.running, self.stored, events):
+            if events > self.stored:  # the measurement before may have taken in more
+                self.take_in(loadgen, tag, ["--events", str(events - self.stored), "--warmup", "0", "--duration", str(PATIENCE_SECONDS)])
+            self.server.wait_until_synced(self.running, PATIENCE_SECONDS)
+        took = time.monotonic() - begun
+        settle(self.running)
+        return took
+
+
+def installation(server: Resultsync, place: pathlib.Path, started: contextlib.ExitStack) -> Installation:
+    secret = write_secret(place)
+    running = server.start(place, secret)
+    started.callback(running.stop)
+    for clinic in range(CLINICS):
+        server.connect(running, f"app{clinic}", f"cli_bench{clinic:05}")
+    return Installation(server, running, secret)
 
 
 @contextlib.contextmanager
@@ -148,24 +171,32 @@ def settle(running: Running) -> None:
         running.cluster.query("CHECKPOINT")
 
 
-def look(server: Resultsync, running: Running, loadgen: pathlib.Path, secret: pathlib.Path, seconds: float, number: int, looks: int) -> dict:
-    """Feed and orders first, on a server that has nothing else to do; then intake, whose events are counted with what is there."""
+def look(installations: list[Installation], loadgen: pathlib.Path, tag: str, seconds: float, looks: int) -> list[dict]:
+    """Each in turns with the others. Feed and orders first, on servers that have nothing else to do; then intake."""
     dice = random.Random(17)
-    places = {f"app{clinic}": cursors(running, f"app{clinic}") for clinic in dice.sample(range(CLINICS), 10)}
-    orders = [item["order_id"] for who, known in places.items() for item in server.api(running, feed_path(who, 50, dice.choice(known)))["items"]]
-    feeds, looked_up, rates, events = [], [], [], 0
+    practitioners = [f"app{clinic}" for clinic in dice.sample(range(CLINICS), 10)]
+    taken = [{"feed_ms_each": [], "order_ms_each": [], "intake_per_second_each": []} for _ in installations]
+    asked = []
+    for one in installations:
+        feeds = [feed_path(who, 50, cursor) for who in practitioners for cursor in cursors(one.running, who)]
+        asked.append((feeds, [item["order_id"] for path in dice.sample(feeds, 10) for item in one.server.api(one.running, path)["items"]]))
     for turn in range(TIMES):
-        feeds.append(latencies(running, [feed_path(who, 50, dice.choice(known)) for who, known in places.items() for _ in range(looks // len(places))]))
-        looked_up.append(latencies(running, [f"/v1/orders/{dice.choice(orders)}?source=rupa" for _ in range(looks)]))
+        for one, (feeds, orders), figures in zip(installations, asked, taken):
+            figures["feed_ms_each"].append(latencies(one.running, dice.choices(feeds, k=looks)))
+            figures["order_ms_each"].append(latencies(one.running, [f"/v1/orders/{order}?source=rupa" for order in dice.choices(orders, k=looks)]))
     for turn in range(TIMES):
-        report, _ = run_loadgen(loadgen, running, secret, ["--connections", "64", "--clinics", str(CLINICS), "--tag", f"m{number}t{turn}x",
-                                                           "--warmup", str(min(1, seconds)), "--duration", str(seconds)])
-        server.wait_until_synced(running, PATIENCE_SECONDS)
-        rates.append(report["window"]["per_second"])
-        events += report["acknowledged_ids"]
-    quickest = lambda taken: min(taken, key=lambda one: one["p99"])  # noqa: E731
-    return {"feed_ms": quickest(feeds), "order_ms": quickest(looked_up), "intake_per_second": max(rates),
-            "feed_ms_each": feeds, "order_ms_each": looked_up, "intake_per_second_each": rates, "events": events, "rss_mb": running.rss_mb()}
+        for one, figures in zip(installations, taken):
+            report = one.take_in(loadgen, f"{tag}t{turn}x", ["--warmup", str(min(1, seconds)), "--duration", str(seconds)])
+            one.server.wait_until_synced(one.running, PATIENCE_SECONDS)
+            figures["intake_per_second_each"].append(report["window"]["per_second"])
+    for one, figures in zip(installations, taken):
+        figures |= {"feed_ms": quickest(figures["feed_ms_each"]), "order_ms": quickest(figures["order_ms_each"]),
+                    "intake_per_second": max(figures["intake_per_second_each"]), "rss_mb": one.running.rss_mb()}
+    return taken
+
+
+def quickest(taken: list[dict]) -> dict:
+    return min(taken, key=lambda one: one["p99"])
 
 
 def feed_path(who: str, limit: int, after: str) -> str:
@@ -235,12 +266,23 @@ def readable(report: dict) -> str:
                      f"intake/s {', '.join(f'{rate:,.0f}' for rate in step['intake_per_second_each'])}." for step in report["steps"]]
     if "stopped" in report:
         lines += ["", f"Stopped for want of disk: {report['stopped']}."]
-    first, last = report["steps"][0], report["steps"][-1]
-    ratios = {"intake": first["intake_per_second"] / last["intake_per_second"], "feed page p99": last["feed_ms"]["p99"] / first["feed_ms"]["p99"],
-              "order p99": last["order_ms"]["p99"] / first["order_ms"]["p99"]}
-    lines += ["", "The last beside the first, as times slower: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-              + f" (goal: at most {GOAL})."]
+    if len(report["steps"]) > 1:
+        lines += ["", "The last beside the first, as times slower: " + times_slower(report["steps"][0], report["steps"][-1]) + "."]
+    if "beside" in report:
+        small, large = report["beside"]["small"], report["beside"]["large"]
+        lines += ["", f"In turns, one of {report['steps'][0]['events']:,} events that was started at the end / the large one:", ""]
+        lines += [f"- {name}: {described(small)} / {described(large)}" for name, described in (
+            ("feed page p99 ms of each turn", lambda one: each(one["feed_ms_each"])), ("order p99 ms", lambda one: each(one["order_ms_each"])),
+            ("feed page p50 ms", lambda one: f"{one['feed_ms']['median']:.2f}"), ("order p50 ms", lambda one: f"{one['order_ms']['median']:.2f}"),
+            ("intake/s", lambda one: ", ".join(f"{rate:,.0f}" for rate in one["intake_per_second_each"])))]
+        lines += ["", f"The large one beside the small one, as times slower: {times_slower(small, large)} (goal: at most {GOAL})."]
     return "\n".join(lines) + "\n"
+
+
+def times_slower(small: dict, large: dict) -> str:
+    ratios = {"intake": small["intake_per_second"] / large["intake_per_second"], "feed page p99": large["feed_ms"]["p99"] / small["feed_ms"]["p99"],
+              "order p99": large["order_ms"]["p99"] / small["order_ms"]["p99"]}
+    return ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
 
 
 def talk(line: str) -> None:
