@@ -194,10 +194,12 @@ class Api::Core {
         streams_(
             context_, [this](std::move_only_function<void()> task) { return workers_.submit(std::move(task)); },
             [this](const auto& ids) { return positions_of(ids); }),
+        totals_(context_.clock),
         notes_(runtime::MasterKey(context_.master_key), "reviews"),
         service_{context_,
                  context_.clock.monotonic(),
                  streams_,
+                 totals_,
                  notes_,
                  [this] { return waiters_.generation(); },
                  [this] { keys_changed(); },
@@ -281,6 +283,7 @@ class Api::Core {
 
   const ApiContext context_;
   Streams streams_;
+  KeptTotals totals_;
   const runtime::Vault notes_;
   Service service_;
   std::map<const Route*, RouteMetrics> metrics_;  // not changed after the constructor

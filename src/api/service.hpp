@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/api.hpp"
+#include "api/kept_totals.hpp"
 #include "api/problem.hpp"
 #include "api/route.hpp"
 #include "api/stream.hpp"
@@ -23,6 +24,7 @@ struct Service {
   const ApiContext& context;
   std::chrono::steady_clock::time_point started;
   Streams& streams;
+  KeptTotals& totals;
   const runtime::Vault& notes;                     // what practitioners write about results is sealed with it
   std::function<std::uint64_t()> feed_generation;  // before a look at a feed that may end in a Wait
   std::function<void()> keys_changed;              // API keys changed: from now on they are what they are

@@ -14,7 +14,9 @@ void write_counts(JsonWriter& json, std::string_view name,
   json.end_object();
 }
 
-void write_totals(JsonWriter& json, const store::Totals& totals) {
+void write_totals(JsonWriter& json, const KeptTotals::Counted& counted) {
+  const store::Totals& totals = counted.totals;
+  time_member(json, "totals_at", counted.at);
   json.key("totals")
       .begin_object()
       .member("events", totals.events)
@@ -65,7 +67,11 @@ Reply get_status(Service& service, const Call&) {
   json.member("uptime_seconds", std::int64_t{uptime.count()});
   // The end is read after the snapshot was taken: what is applied is never ahead of it.
   write_progress(json, context.log.end(), snapshot->applied());
-  write_totals(json, snapshot->totals());
+  const auto totals = service.totals.get([&] {
+    auto counted = snapshot->totals();
+    return snapshot->status() ? std::optional(std::move(counted)) : std::nullopt;
+  });
+  if (totals) write_totals(json, *totals);
   write_backfills(json, *snapshot);
   json.end_object();
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());

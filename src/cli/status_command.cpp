@@ -45,6 +45,7 @@ class Status final : public Command {
                            {"up for", shown(root, {"uptime_seconds"}) + " s"},
                            {"records received", shown(root, {"log", "end"})},
                            {"not applied yet", shown(root, {"log", "lag_records"})},
+                           {"counted at", shown(root, {"totals_at"})},
                            {"events", total("events")},
                            {"  by outcome", counts_of(root, "events_by_outcome")},
                            {"  duplicates", total("duplicates")},

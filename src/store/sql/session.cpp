@@ -971,15 +971,16 @@ EntryKey WriterReads::last_entry() {
 
 Totals Session::totals() {
   Totals totals;
-  totals.events = count(database_, "SELECT count(*) FROM events");
   totals.duplicates = count(database_, "SELECT count(*) FROM receipts WHERE kind = 'duplicate'");
   totals.conflicts = count(database_, "SELECT count(*) FROM receipts WHERE kind = 'conflict'");
   totals.orders = count(database_, "SELECT count(*) FROM orders");
   totals.results = count(database_, "SELECT count(*) FROM versions");
-  totals.feed_items = count(database_, "SELECT count(*) FROM feed");
+  // Positions are gapless (D5).
+  totals.feed_items = count(database_, "SELECT CAST(coalesce(sum(last_position), 0) AS BIGINT) FROM practitioners");
   totals.practitioners =
       count(database_, "SELECT count(DISTINCT practitioner_key) FROM connections WHERE ended_at IS NULL");
   totals.outcomes = counts_by_name(database_, "SELECT outcome, count(*) FROM events GROUP BY outcome ORDER BY outcome");
+  for (const auto& [outcome, events] : totals.outcomes) totals.events += events;
   totals.waiting = counts_by_name(database_,
                                   "SELECT reason, count(*) FROM events WHERE outcome = "
                                   "'waiting' GROUP BY reason ORDER BY reason");

@@ -1,0 +1,38 @@
+// The totals of /v1/status, which are counted row by row: with millions of events that takes seconds, and monitoring
+// asks again and again. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "base/timestamp.hpp"
+#include "runtime/clock.hpp"
+#include "store/views.hpp"
+
+namespace resultsync::api {
+
+class KeptTotals {
+ public:
+  struct Counted {
+    store::Totals totals;
+    Timestamp at;  // when it was begun to count them
+  };
+  using Count = std::function<std::optional<store::Totals>()>;  // nothing: it failed
+
+  // The clock must outlive it.
+  explicit KeptTotals(const runtime::Clock& clock) : clock_(clock) {}
+
+  // Counted now, by one thread at a time; or those of before, if counting them took more than a tenth of a second and
+  // they are at most twenty times as old as that: counting takes no more than a twentieth of one processor.
+  std::optional<Counted> get(const Count& count);
+
+ private:
+  const runtime::Clock& clock_;
+  std::mutex mutex_;
+  std::optional<Counted> kept_;
+  std::chrono::steady_clock::time_point good_until_;  // guarded by mutex_, as kept_ is
+};
+
+}  // namespace resultsync::api
