@@ -29,6 +29,9 @@ class File {
   Result<void> write_at(std::uint64_t offset, std::string_view bytes) const;  // all of it, or an error
   // Up to `count` bytes; fewer only at the end of the file. Safe from several threads.
   Result<std::string> read_at(std::uint64_t offset, std::size_t count) const;
+  // Has the kernel fetch these bytes into its cache, so that a later read_at() need not wait for the disk; does not
+  // wait itself. Safe from several threads.
+  void fetch_ahead(std::uint64_t offset, std::size_t count) const;
   [[nodiscard]] Result<std::uint64_t> size() const;
   // fdatasync(2). After an error the state of the file on disk is unknown: never call it again, stop instead.
   Result<void> sync_data() const;

@@ -24,6 +24,9 @@ class FrameScanner {
   FrameScanner(const runtime::File& file, std::uint64_t offset, std::size_t window_bytes = std::size_t{1024} * 1024)
       : file_(&file), offset_(offset), next_offset_(offset), window_bytes_(window_bytes) {}
 
+  // The next frame is looked for at this place.
+  void go_to(std::uint64_t offset) { offset_ = next_offset_ = offset; }
+
   // The frame at the place where the last one ended. What the file ends in the middle of is kDamaged. After anything
   // but kWhole the scanner stays where it is.
   Result<DecodedFrame> next();

@@ -191,6 +191,22 @@ Result<StoredRecord> SegmentLog::at(Sequence sequence) const {
   return found;
 }
 
+std::vector<StoredRecord> SegmentLog::some_of(std::span<const Sequence> records, std::size_t bytes_max) const {
+  for (const Sequence record : records) {
+    if (record.value == 0 || record > end()) continue;
+    if (const auto segment = shelf_.find(record)) segment->reader->fetch_ahead(record);
+  }
+  std::vector<StoredRecord> found;
+  for (const Sequence record : records) {
+    auto stored = at(record);
+    if (!stored) continue;
+    if (stored->record.body.size() > bytes_max) break;
+    bytes_max -= stored->record.body.size();
+    found.push_back(std::move(*stored));
+  }
+  return found;
+}
+
 void SegmentLog::write_batches() {
   Batch batch;
   while (!failed_ && take_batch(batch)) {

@@ -49,8 +49,8 @@ struct SegmentLogOptions {
   // many, processors are what is short, and records are stored as they are until groups are smaller again.
   std::size_t hurried_records = 8;
   std::size_t batch_bytes_max = std::size_t{8} * 1024 * 1024;  // written at once
-  std::size_t open_segments_max = 64;                          // closed segments kept open for readers
-  std::chrono::milliseconds idle_mark_after{200};              // then a mark says how far the log is durable
+  std::size_t open_segments_max = 512;  // closed segments kept open for readers, at a descriptor and 8 KiB each
+  std::chrono::milliseconds idle_mark_after{200};  // then a mark says how far the log is durable
 
   // Called once, on the log's thread, when the log has stopped taking records for good; the process should end.
   std::function<void(const Error&)> on_failure = {};
@@ -81,9 +81,9 @@ class SegmentLog final : public EventLog {
   void append(Record record, Committed committed) override;
   [[nodiscard]] Result<std::vector<StoredRecord>> read(Sequence after, ReadLimits limits) const override;
   [[nodiscard]] Result<StoredRecord> at(Sequence sequence) const override;
-  [[nodiscard]] std::vector<StoredRecord> some_of(std::span<const Sequence>, std::size_t) const override {
-    return {};  // a look into a file each, together or not
-  }
+  // The disk fetches what they need at the same time.
+  [[nodiscard]] std::vector<StoredRecord> some_of(std::span<const Sequence> records,
+                                                  std::size_t bytes_max) const override;
   [[nodiscard]] Sequence end() const override { return {durable_.load(std::memory_order_acquire)}; }
   [[nodiscard]] std::string id() const override { return log_id_.hex(); }
   void on_commit(std::function<void(Sequence)> listener) override;

@@ -524,34 +524,66 @@ std::uint64_t bytes_read() {
   return std::stoull(text.substr(text.find("rchar: ") + 7));
 }
 
+// Frames of very different sizes, by long stretches: what a guess by the numbers does worst with.
+std::string uneven_body_of(std::uint64_t i) {
+  std::string text = body_of(i);
+  const std::size_t filling = i / 500 % 3 == 0 ? 20'000 : i % 97 == 0 ? 60'000 : 0;
+  for (std::uint64_t n = i; text.size() < filling;) text += std::to_string(n = n * 6'364'136'223'846'793'005U + 1);
+  return text;
+}
+
+// Bytes read for one of many records from all over the log, beyond its body.
+std::uint64_t bytes_read_beside_a_body(const SegmentLog& log, std::uint64_t records) {
+  constexpr std::uint64_t kLooks = 400;
+  const std::uint64_t before = bytes_read();
+  std::uint64_t shown = 0;
+  for (std::uint64_t i = 1; i <= kLooks; ++i) {
+    const std::uint64_t wanted = (i * 7'919) % records + 1;
+    const auto found = log.at({wanted});
+    if (!found || found->record.body != uneven_body_of(wanted)) {
+      ADD_FAILURE() << wanted << (found ? " has another body" : ": " + found.error().text());
+      continue;
+    }
+    shown += found->record.body.size();
+  }
+  return (bytes_read() - before - shown) / kLooks;
+}
+
 TEST_F(SegmentLogTest, one_record_of_a_closed_segment_is_found_by_reading_little_of_it) {
   auto settings = options(std::uint64_t{2} * 1024 * 1024);
-  settings.open_segments_max = 1;
-  // Frames of very different sizes, by long stretches: what a guess by the numbers does worst with.
-  const auto body = [](std::uint64_t i) {
-    std::string text = body_of(i);
-    const std::size_t filling = i / 500 % 3 == 0 ? 20'000 : i % 97 == 0 ? 60'000 : 0;
-    for (std::uint64_t n = i; text.size() < filling;) text += std::to_string(n = n * 6'364'136'223'846'793'005U + 1);
-    return text;
-  };
+  settings.open_segments_max = 1;  // nothing that was seen is remembered
   constexpr std::uint64_t kRecords = 3'000;
   {
     auto log = open(settings);
-    for (std::uint64_t i = 1; i <= kRecords; ++i) ASSERT_TRUE(append(*log, body(i)));
+    for (std::uint64_t i = 1; i <= kRecords; ++i) ASSERT_TRUE(append(*log, uneven_body_of(i)));
   }
   ASSERT_GT(segment_names().size(), 2U);
+  const std::uint64_t unknown = bytes_read_beside_a_body(*open(settings), kRecords);
+  EXPECT_LT(unknown, 256U * 1024) << "and not the segment";
+
+  settings.open_segments_max = 100;
   const auto log = open(settings);
-  const std::uint64_t before = bytes_read();
-  constexpr std::uint64_t kLooks = 400;
-  std::uint64_t shown = 0;
-  for (std::uint64_t i = 1; i <= kLooks; ++i) {
-    const std::uint64_t wanted = (i * 7'919) % kRecords + 1;
-    const auto found = log->at({wanted});
-    ASSERT_TRUE(found) << found.error().text();
-    ASSERT_EQ(found->record.body, body(wanted));
-    shown += found->record.body.size();
+  bytes_read_beside_a_body(*log, kRecords);
+  EXPECT_LT(bytes_read_beside_a_body(*log, kRecords) * 5, unknown * 4) << "what was seen on the way is remembered";
+}
+
+TEST_F(SegmentLogTest, many_at_once_are_the_same_as_one_by_one_in_closed_segments_and_the_open_one) {
+  auto settings = options(std::uint64_t{2} * 1024 * 1024);
+  settings.open_segments_max = 2;
+  constexpr std::uint64_t kRecords = 3'000;
+  auto log = open(settings);
+  for (std::uint64_t i = 1; i <= kRecords; ++i) ASSERT_TRUE(append(*log, uneven_body_of(i)));
+  for (const bool reopened : {false, true}) {
+    std::vector<Sequence> wanted;
+    for (std::uint64_t i = 0; i < 200; ++i) wanted.push_back({kRecords - (i * 1'201) % kRecords});
+    wanted.push_back({0});
+    wanted.push_back({kRecords + 1});
+    const auto found = log->some_of(wanted, 100'000'000);
+    ASSERT_EQ(found.size(), 200U) << reopened;
+    for (const auto& one : found) EXPECT_EQ(one.record.body, uneven_body_of(one.sequence.value));
+    log.reset();
+    log = open(settings);
   }
-  EXPECT_LT((bytes_read() - before - shown) / kLooks, 256U * 1024) << "and not the segment";
 }
 
 TEST_F(SegmentLogTest, a_record_behind_damage_in_a_closed_segment_is_read) {

@@ -14,9 +14,13 @@ using State = DecodedFrame::State;
 
 namespace {
 
-constexpr std::uint64_t kIndexStride = 16;
+constexpr std::uint64_t kFramesToScan = 16;  // rather than guess once more
 constexpr std::size_t kWindowBytesMin = std::size_t{16} * 1024;
 constexpr std::size_t kWindowBytesMax = std::size_t{256} * 1024;
+// A segment being written is read where it ends, and again and again; of a closed one, of which there may be thousands,
+// 512 places make a guess right to a window.
+constexpr std::uint64_t kOpenStrideBytes = kWindowBytesMin;
+constexpr std::uint64_t kClosedStrideBytes = std::uint64_t{128} * 1024;
 
 bool is_mark(const Result<DecodedFrame>& frame) {
   return frame && frame->state == State::kWhole && frame->header.kind == FrameKind::kMark;
@@ -29,16 +33,47 @@ Result<DecodedFrame> next_record_behind(FrameScanner& scanner) {
   return frame;
 }
 
-}  // namespace
-
-void SparseIndex::note(Sequence sequence, std::uint64_t offset) {
-  if (places_.empty() || sequence.value >= places_.back().sequence.value + kIndexStride)
-    places_.push_back({sequence, offset});
+// A place at which a frame may begin, behind the one and before the other.
+std::uint64_t inside(const SparseIndex::Between& between, std::uint64_t offset) {
+  return std::clamp(offset, between.before.offset + kFrameAlignment, between.behind.offset - kFrameAlignment) /
+         kFrameAlignment * kFrameAlignment;
 }
 
-SparseIndex::Place SparseIndex::find(Sequence sequence, Place otherwise) const {
+// A window's half before the place at which the record stands if all frames between the two are as long.
+std::uint64_t guess(Sequence wanted, const SparseIndex::Between& between) {
+  const auto& [before, behind] = between;
+  const double share = static_cast<double>(wanted.value - before.sequence.value) /
+                       static_cast<double>(behind.sequence.value - before.sequence.value);
+  const auto step = static_cast<std::uint64_t>(share * static_cast<double>(behind.offset - before.offset));
+  return inside(between, before.offset + step - std::min<std::uint64_t>(step, kWindowBytesMin / 2));
+}
+
+std::uint64_t halfway(const SparseIndex::Between& between) {
+  return inside(between, (between.before.offset + between.behind.offset) / 2);
+}
+
+}  // namespace
+
+void SparseIndex::note(Place place) {
+  const auto after = std::ranges::upper_bound(places_, place.sequence, {}, &Place::sequence);
+  const bool is_near_the_next = after != places_.end() && after->offset < place.offset + stride_bytes_;
+  const bool is_near_the_last = after != places_.begin() && place.offset < std::prev(after)->offset + stride_bytes_;
+  if (!is_near_the_next && !is_near_the_last) places_.insert(after, place);
+}
+
+SparseIndex::Between SparseIndex::find(Sequence sequence, Between whole) const {
   const auto after = std::ranges::upper_bound(places_, sequence, {}, &Place::sequence);
-  return after == places_.begin() ? otherwise : *std::prev(after);
+  return {.before = after == places_.begin() ? whole.before : *std::prev(after),
+          .behind = after == places_.end() ? whole.behind : *after};
+}
+
+void SparseIndex::widen_stride_to(std::uint64_t bytes) {
+  stride_bytes_ = bytes;
+  std::vector<Place> kept;
+  for (const Place& place : places_) {
+    if (kept.empty() || place.offset >= kept.back().offset + bytes) kept.push_back(place);
+  }
+  places_ = std::vector<Place>(kept.begin(), kept.end());  // no longer than it has to be
 }
 
 bool ReadBudget::take(std::size_t body_bytes) {
@@ -84,33 +119,36 @@ Result<std::shared_ptr<SegmentReader>> SegmentReader::open_closed(const std::str
   auto key = unwrap_segment_key(*header, master);
   if (!key) return fail(key.error().code, fmt::format("{}: {}", path, key.error().message), key.error().cause);
   auto reader = std::make_shared<SegmentReader>(std::move(*file), std::move(*key), header->first);
-  reader->last_possible_ = last_possible;
+  if (auto closed = reader->close(last_possible); !closed) return forward_error(std::move(closed));
   return reader;
 }
 
 SegmentReader::SegmentReader(runtime::File file, SegmentKey key, Sequence first)
-    : file_(std::move(file)), key_(std::move(key)), first_(first) {}
+    : file_(std::move(file)), key_(std::move(key)), first_(first), index_(kOpenStrideBytes) {}
 
 void SegmentReader::note(Sequence sequence, std::uint64_t offset) {
   const std::lock_guard lock(mutex_);
-  index_.note(sequence, offset);
+  index_.note({sequence, offset});
+}
+
+Result<void> SegmentReader::close(Sequence last_possible) {
+  const auto size = file_.size();
+  if (!size) return std::unexpected(size.error());
+  const std::lock_guard lock(mutex_);
+  index_.widen_stride_to(kClosedStrideBytes);
+  end_ = SparseIndex::Place{last_possible.next(), *size};
+  return {};
 }
 
 Result<void> SegmentReader::read(Sequence from, Sequence through, ReadBudget& budget,
                                  std::vector<StoredRecord>& out) const {
-  SparseIndex::Place start{first_, kSegmentHeaderBytes};
-  if (last_possible_) {
-    auto found = find_in_closed(from);
-    if (!found) return forward_error(std::move(found));
-    start = *found;
-  } else {
-    const std::lock_guard lock(mutex_);
-    start = index_.find(from, start);
-  }
   const std::size_t window = std::clamp(budget.left.records_max * 1024, kWindowBytesMin, kWindowBytesMax);
-  FrameScanner scanner(file_, start.offset, window);
+  FrameScanner scanner(file_, kSegmentHeaderBytes, window);
+  const auto start = find(from, scanner);
+  if (!start) return std::unexpected(start.error());
+  scanner.go_to(start->offset);
   FrameOpener opener(key_);
-  for (Sequence expected = start.sequence; expected <= through && budget.left.records_max > 0;) {
+  for (Sequence expected = start->sequence; expected <= through && budget.left.records_max > 0;) {
     auto frame = scanner.next();
     if (!frame) return forward_error(std::move(frame));
     if (is_mark(frame)) continue;
@@ -135,29 +173,32 @@ Result<void> SegmentReader::read(Sequence from, Sequence through, ReadBudget& bu
   return {};
 }
 
+SegmentReader::Known SegmentReader::known_of(Sequence wanted) const {
+  const std::lock_guard lock(mutex_);
+  return {.between = index_.find(
+              wanted, {.before = {first_, kSegmentHeaderBytes}, .behind = end_.value_or(SparseIndex::Place{})}),
+          .is_closed = end_.has_value()};
+}
+
 // A place at or before the record, not many frames away from it. Frames stand in the order of their numbers, each at a
 // multiple of 16, and are known by their checksums; behind the last one may stand zeros.
-Result<SparseIndex::Place> SegmentReader::find_in_closed(Sequence wanted) const {
-  SparseIndex::Place before{first_, kSegmentHeaderBytes};
-  const auto size = file_.size();
-  if (!size) return std::unexpected(size.error());
-  SparseIndex::Place behind{last_possible_->next(), *size};
+Result<SparseIndex::Place> SegmentReader::find(Sequence wanted, FrameScanner& scanner) const {
+  auto [between, is_closed] = known_of(wanted);
+  auto& [before, behind] = between;
+  if (!is_closed) return before;
   // Guessing by the numbers comes near at once where frames are of like sizes; halving bounds it where they are not.
-  for (int guesses = 0; wanted.value >= before.sequence.value + kIndexStride; ++guesses) {
-    const std::uint64_t between = behind.offset - before.offset;
-    if (between <= kWindowBytesMin) break;
-    const double share = guesses % 2 == 0 ? static_cast<double>(wanted.value - before.sequence.value) /
-                                                static_cast<double>(behind.sequence.value - before.sequence.value)
-                                          : 0.5;
-    const auto guess = static_cast<std::uint64_t>(share * static_cast<double>(between));
-    const std::uint64_t step = std::clamp<std::uint64_t>(guess - std::min<std::uint64_t>(guess, kWindowBytesMin / 2),
-                                                         kFrameAlignment, between - kFrameAlignment);
-    const std::uint64_t offset = (before.offset + step) / kFrameAlignment * kFrameAlignment;
-    FrameScanner scanner(file_, offset - kFrameAlignment, kWindowBytesMin);
+  for (int guesses = 0; wanted.value >= before.sequence.value + kFramesToScan; ++guesses) {
+    if (behind.offset - before.offset <= kWindowBytesMin) break;
+    const std::uint64_t offset = guesses % 2 == 0 ? guess(wanted, between) : halfway(between);
+    scanner.go_to(offset - kFrameAlignment);
     const auto frame = next_record_behind(scanner);
     if (!frame) return std::unexpected(frame.error());
     const bool is_ours = frame->state == State::kWhole && frame->header.sequence > before.sequence &&
                          frame->header.sequence < behind.sequence;
+    if (is_ours) {
+      const std::lock_guard lock(mutex_);
+      index_.note({frame->header.sequence, scanner.offset()});
+    }
     if (is_ours && frame->header.sequence <= wanted) {
       before = {frame->header.sequence, scanner.offset()};
     } else {
@@ -165,6 +206,14 @@ Result<SparseIndex::Place> SegmentReader::find_in_closed(Sequence wanted) const 
     }
   }
   return before;
+}
+
+void SegmentReader::fetch_ahead(Sequence sequence) const {
+  const auto [between, is_closed] = known_of(sequence);
+  if (!is_closed) return;  // written a moment ago
+  const bool is_near = sequence.value < between.before.sequence.value + kFramesToScan ||
+                       between.behind.offset - between.before.offset <= kWindowBytesMin;
+  file_.fetch_ahead(is_near ? between.before.offset : guess(sequence, between), 2 * kWindowBytesMin);
 }
 
 }  // namespace resultsync::store::log

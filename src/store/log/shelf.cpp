@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 namespace resultsync::store::log {
 
@@ -14,10 +15,13 @@ void Shelf::add_closed(Sequence first, std::string path) {
 
 void Shelf::add_active(Sequence first, std::string path, std::shared_ptr<SegmentReader> reader) {
   const std::lock_guard lock(mutex_);
-  if (active_.reader) open_.push_front(std::move(active_));
-  if (open_.size() > open_max_) open_.pop_back();
-  segments_.push_back({first, std::move(path)});
-  active_ = {first, std::move(reader)};
+  if (has_active_) {
+    // Where its end cannot be told it is read by the places that its writer noted.
+    static_cast<void>(segments_.back().reader->close({first.value - 1}));
+    if (++open_ > open_max_) close_the_least_used();
+  }
+  segments_.push_back({.first = first, .path = std::move(path), .reader = std::move(reader)});
+  has_active_ = true;
 }
 
 Result<Shelf::Found> Shelf::find(Sequence sequence) {
@@ -26,20 +30,24 @@ Result<Shelf::Found> Shelf::find(Sequence sequence) {
   if (after == segments_.begin()) {
     return fail("missing_segment", fmt::format("record {} is before the first segment of the log", sequence.value));
   }
-  const Segment& segment = *std::prev(after);
+  Segment& segment = *std::prev(after);
   const Sequence last{after == segments_.end() ? std::numeric_limits<std::uint64_t>::max() : after->first.value - 1};
-  if (active_.reader && active_.first == segment.first) return Found{active_.reader, last};
-
-  const auto open = std::ranges::find(open_, segment.first, &Open::first);
-  if (open != open_.end()) {
-    open_.splice(open_.begin(), open_, open);
-    return Found{open_.front().reader, last};
-  }
+  segment.last_use = ++uses_;
+  if (segment.reader) return Found{segment.reader, last};
   auto reader = SegmentReader::open_closed(segment.path, last, master_);
   if (!reader) return forward_error(std::move(reader));
-  open_.push_front({segment.first, *reader});
-  if (open_.size() > open_max_) open_.pop_back();
+  segment.reader = *reader;
+  if (++open_ > open_max_) close_the_least_used();
   return Found{std::move(*reader), last};
+}
+
+void Shelf::close_the_least_used() {
+  const auto closed = std::span(segments_).first(segments_.size() - (has_active_ ? 1 : 0));
+  const auto use = [](const Segment& segment) {
+    return segment.reader ? segment.last_use : std::numeric_limits<std::uint64_t>::max();
+  };
+  std::ranges::min_element(closed, {}, use)->reader.reset();
+  --open_;
 }
 
 }  // namespace resultsync::store::log

@@ -1,7 +1,6 @@
 // All segments of a log by their place, and a few of them open for reading. Thread-safe.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,7 +13,8 @@ namespace resultsync::store::log {
 
 class Shelf {
  public:
-  // `master` must outlive the shelf. At most `open_max` closed segments are kept open (descriptor, key and index).
+  // `master` must outlive the shelf. At most `open_max` closed segments are kept open (a descriptor, a key, and up to
+  // 8 KiB of places).
   Shelf(const runtime::MasterKey& master, std::size_t open_max) : master_(master), open_max_(open_max) {}
 
   void add_closed(Sequence first, std::string path);
@@ -33,18 +33,18 @@ class Shelf {
   struct Segment {
     Sequence first;
     std::string path;
+    std::shared_ptr<SegmentReader> reader = {};  // nothing: not open; shared with whoever reads from it just now
+    std::uint64_t last_use = 0;
   };
-  struct Open {
-    Sequence first;
-    std::shared_ptr<SegmentReader> reader;  // shared with whoever reads from it just now
-  };
+  void close_the_least_used();
 
   const runtime::MasterKey& master_;
   const std::size_t open_max_;
   std::mutex mutex_;
-  std::vector<Segment> segments_;  // in order
-  std::list<Open> open_;           // the closed ones, last used first
-  Open active_;
+  std::vector<Segment> segments_;  // in order; if has_active_, the last one is the one being written
+  bool has_active_ = false;
+  std::size_t open_ = 0;  // closed ones that are kept open
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace resultsync::store::log
