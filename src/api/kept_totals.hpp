@@ -24,15 +24,18 @@ class KeptTotals {
   // The clock must outlive it.
   explicit KeptTotals(const runtime::Clock& clock) : clock_(clock) {}
 
-  // Counted now, by one thread at a time; or those of before, if counting them took more than a tenth of a second and
-  // they are at most twenty times as old as that: counting takes no more than a twentieth of one processor.
+  // Counted now; or those of before, if counting them took more than a tenth of a second, and they are at most twenty
+  // times as old as that, or another thread counts just now. Only where there are none of before, or they were counted
+  // quickly, does it wait for that thread. Nothing: `count` failed.
   std::optional<Counted> get(const Count& count);
 
  private:
   const runtime::Clock& clock_;
-  std::mutex mutex_;
+  std::mutex counting_;  // held by who counts; taken before mutex_
+  std::mutex mutex_;     // guards what follows
   std::optional<Counted> kept_;
-  std::chrono::steady_clock::time_point good_until_;  // guarded by mutex_, as kept_ is
+  bool is_slow_ = false;  // to count what is kept
+  std::chrono::steady_clock::time_point good_until_;
 };
 
 }  // namespace resultsync::api

@@ -48,6 +48,12 @@ std::uint64_t guess(Sequence wanted, const SparseIndex::Between& between) {
   return inside(between, before.offset + step - std::min<std::uint64_t>(step, kWindowBytesMin / 2));
 }
 
+// Near enough to scan from the one before it rather than guess.
+bool is_near(Sequence wanted, const SparseIndex::Between& between) {
+  return wanted.value < between.before.sequence.value + kFramesToScan ||
+         between.behind.offset - between.before.offset <= kWindowBytesMin;
+}
+
 std::uint64_t halfway(const SparseIndex::Between& between) {
   return inside(between, (between.before.offset + between.behind.offset) / 2);
 }
@@ -187,8 +193,7 @@ Result<SparseIndex::Place> SegmentReader::find(Sequence wanted, FrameScanner& sc
   auto& [before, behind] = between;
   if (!is_closed) return before;
   // Guessing by the numbers comes near at once where frames are of like sizes; halving bounds it where they are not.
-  for (int guesses = 0; wanted.value >= before.sequence.value + kFramesToScan; ++guesses) {
-    if (behind.offset - before.offset <= kWindowBytesMin) break;
+  for (int guesses = 0; !is_near(wanted, between); ++guesses) {
     const std::uint64_t offset = guesses % 2 == 0 ? guess(wanted, between) : halfway(between);
     scanner.go_to(offset - kFrameAlignment);
     const auto frame = next_record_behind(scanner);
@@ -211,9 +216,8 @@ Result<SparseIndex::Place> SegmentReader::find(Sequence wanted, FrameScanner& sc
 void SegmentReader::fetch_ahead(Sequence sequence) const {
   const auto [between, is_closed] = known_of(sequence);
   if (!is_closed) return;  // written a moment ago
-  const bool is_near = sequence.value < between.before.sequence.value + kFramesToScan ||
-                       between.behind.offset - between.before.offset <= kWindowBytesMin;
-  file_.fetch_ahead(is_near ? between.before.offset : guess(sequence, between), 2 * kWindowBytesMin);
+  const std::uint64_t offset = is_near(sequence, between) ? between.before.offset : guess(sequence, between);
+  file_.fetch_ahead(offset, 2 * kWindowBytesMin);
 }
 
 }  // namespace resultsync::store::log
