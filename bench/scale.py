@@ -51,14 +51,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Speed and disk space as the history grows.")
     parser.add_argument("--build", type=pathlib.Path, default=BENCH.parent / "build" / "release", help="release build directory")
     parser.add_argument("--directory", type=pathlib.Path, default=None, help="where the server keeps its data")
-    parser.add_argument("--events", default="100000,1000000,10000000", help="steps, as events in all")
+    parser.add_argument("--events", type=steps_of, default="100000,1000000,10000000", help="steps, as events in all: ascending numbers with commas between")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--seconds", type=float, default=6, help="of each measurement of intake")
     parser.add_argument("--quick", action="store_true", help="2,000 and 20,000 events, printed and not kept")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     directory = (arguments.directory or build / "bench-data").resolve()
-    steps = [2_000, 20_000] if arguments.quick else [int(step) for step in arguments.events.split(",")]
+    steps = [2_000, 20_000] if arguments.quick else arguments.events
     server = (ResultsyncOnPostgres if arguments.store == "postgres" else Resultsync)("resultsync", build / "resultsync")
     server.more_settings = LARGE
     loadgen = build / "bench" / "loadgen"
@@ -95,6 +95,14 @@ def main() -> int:
         (results / f"{name}-{datetime.date.today().isoformat()}.json").write_text(json.dumps(report, indent=1) + "\n")
         (results / f"{name}.md").write_text(text)
     return 0
+
+
+def steps_of(text: str) -> list[int]:
+    parts = text.split(",")
+    steps = [int(part) for part in parts if part.isdecimal()]
+    if len(steps) < len(parts) or steps != sorted(set(steps)) or steps[0] < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of ascending numbers such as 100000,1000000")
+    return steps
 
 
 @dataclasses.dataclass
