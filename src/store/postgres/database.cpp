@@ -388,6 +388,12 @@ Result<std::unique_ptr<Database>> Database::open(const ConnectOptions& options) 
   PQsetnonblocking(handle, 1);
   PQenterPipelineMode(handle);
   database->answer_within_ = options.answer_within;
+  // Not by an option of the connection: a server whose system cannot fetch ahead refuses it.
+  database->execute(
+      fmt::format("SELECT set_config(name, '{0}', false) FROM pg_settings WHERE name = 'effective_io_concurrency' AND "
+                  "setting::bigint < {0} AND max_val::bigint >= {0}",
+                  kBlocksAhead));
+  if (auto status = database->status(); !status) return forward_error(std::move(status));
   return database;
 }
 

@@ -75,6 +75,10 @@ class Database final : public sql::Database {
   // False once the connection is lost: open another one.
   [[nodiscard]] bool usable() const { return handle_ != nullptr && !broken_; }
 
+  // How many blocks the server fetches from its disk at once for a statement of ours that asks for many rows, if it is
+  // not set to more.
+  static constexpr int kBlocksAhead = 32;
+
   // The array of 8-byte numbers, of texts or of byte strings, as a parameter in binary form, and such a parameter's
   // place. `bytes` must outlive the run.
   enum class Array : Oid { kIntegers = 1016, kTexts = 1009, kBlobs = 1001 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <span>
 #include <vector>
 
 #include "base/encoding.hpp"
@@ -58,11 +59,66 @@ bool is_blob_literal(std::string_view piece) {
   return piece.size() >= 3 && (piece[0] == 'x' || piece[0] == 'X') && piece[1] == '\'';
 }
 
+// A list of nothing but parameters that begins at the bracket: their numbers, and the place after it.
+struct ParameterList {
+  std::vector<std::string_view> numbers;
+  std::size_t end = 0;
+};
+std::optional<ParameterList> parameter_list(const std::vector<std::string_view>& pieces, std::size_t at) {
+  if (at >= pieces.size() || pieces[at] != "(") return std::nullopt;
+  ParameterList list;
+  for (++at; at + 2 < pieces.size() && pieces[at] == "?"; ++at) {
+    list.numbers.push_back(pieces[at + 1]);
+    at += 2;
+    list.end = at + 1;
+    if (pieces[at] == ")") return list;
+    if (pieces[at] != ",") return std::nullopt;
+    while (at + 1 < pieces.size() && is_space(pieces[at + 1])) ++at;
+  }
+  return std::nullopt;
+}
+
+// The column at the end of what was written so far: `a` or `t.a`, and the space behind it.
+std::string_view column_at_end(std::string_view written) {
+  std::size_t end = written.size();
+  while (end > 0 && is_space(written.substr(end - 1, 1))) --end;
+  std::size_t begin = end;
+  while (begin > 0 && (is_word(written[begin - 1]) || written[begin - 1] == '.')) --begin;
+  return written.substr(begin, end - begin) == "NOT" ? std::string_view() : written.substr(begin);
+}
+
+std::string listed(std::string_view column, std::span<const std::string_view> numbers) {
+  std::string out(column);
+  out += "IN (";
+  for (const std::string_view number : numbers) {
+    if (number != numbers.front()) out += ", ";
+    out += '$';
+    out += number;
+  }
+  return out + ")";
+}
+
+constexpr std::size_t kManyParameters = 16;
+
 }  // namespace
 
 std::string with_dollar_parameters(std::string_view sql) {
   std::string out;
-  for (const std::string_view piece : pieces_of(sql)) {
+  const auto pieces = pieces_of(sql);
+  for (std::size_t at = 0; at < pieces.size(); ++at) {
+    const std::string_view piece = pieces[at];
+    if (piece == "IN" && at + 1 < pieces.size()) {
+      const auto list = parameter_list(pieces, is_space(pieces[at + 1]) ? at + 2 : at + 1);
+      const std::string column(column_at_end(out));
+      if (list && list->numbers.size() >= kManyParameters && !column.empty()) {
+        const auto numbers = std::span(list->numbers);
+        const auto half = numbers.size() / 2;
+        out.resize(out.size() - column.size());
+        out += "(" + listed(column, numbers.first(half)) + " OR " + listed(column, numbers.subspan(half)) + ")";
+        at = list->end - 1;
+        continue;
+      }
+    }
     out += piece == "?" ? "$" : is_blob_literal(piece) ? blob_literal(piece) : std::string(piece);
   }
   return out;

@@ -7,7 +7,9 @@
 
 namespace resultsync::store::postgres {
 
-// ?1 → $1, outside of quotes; x'ff' → a bytea.
+// ?1 → $1, outside of quotes; x'ff' → a bytea. A column that is asked for by many parameters at once, `k IN (?1, …)`,
+// is asked for by two lists with OR between them: that is answered by a bitmap alone, with which PostgreSQL fetches the
+// blocks together (Database::kBlocksAhead), where an index scan waits for one after another.
 std::string with_dollar_parameters(std::string_view sql);
 
 // INSERT INTO t VALUES (?1, ?2) … → INSERT INTO t SELECT many.p1, many.p2 FROM unnest($1, $2) AS many (p1, p2) …: the

@@ -1,9 +1,12 @@
 #include "store/postgres/postgres_views.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "base/encoding.hpp"
 #include "runtime/random.hpp"
+#include "store/postgres/feed_window.hpp"
 #include "store/postgres/migrations.hpp"
 #include "store/postgres/pool.hpp"
 #include "store/postgres/slots.hpp"
@@ -39,6 +42,9 @@ struct Held {
   std::unique_ptr<NoDatabase> nothing;
 };
 
+constexpr std::size_t kWindowMax = 1000;
+constexpr std::int64_t kPositionMax = std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(kWindowMax);
+
 class Snapshot final : private Held, public sql::Session {
  public:
   explicit Snapshot(Pool& pool) : Held(pool.take()), Session(Held::database()), pool_(pool) {
@@ -47,6 +53,16 @@ class Snapshot final : private Held, public sql::Session {
   std::vector<Dispatch> dispatches() override {
     constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
     return real ? postgres::dispatches(*real, applied(), kAll) : std::vector<Dispatch>{};
+  }
+  std::vector<FeedRow> feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) override {
+    if (!real || after < 0 || after > kPositionMax) return Session::feed(practitioner, after, limit, reach);
+    const auto through = after + static_cast<std::int64_t>(std::min(limit, kWindowMax));
+    auto window = postgres::feed_window(*real, practitioner, after, through, reach);
+    if (window.is_end || window.items.size() >= limit) return std::move(window.items);
+    // Some are not shown: whoever has left a clinic may have millions of those.
+    auto rest = Session::feed(practitioner, through, limit - window.items.size(), reach);
+    window.items.insert(window.items.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
+    return std::move(window.items);
   }
   ~Snapshot() override {
     if (real) real->rollback();

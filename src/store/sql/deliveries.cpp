@@ -568,24 +568,16 @@ DueDelivery SqlDeliveryWrites::load(DeliveryRow row) {
   {
     Query query(
         database_,
-        "SELECT f.position, f.current, f.backfill, f.issued_at, o.order_id, " ENTRY_COLUMNS ", " CONNECTION_COLUMNS
-        ", v.event_id, v.created_at FROM feed f JOIN entries e ON e.entry_key = f.entry_key JOIN connections c ON "
-        "c.connection_key = f.connection_key JOIN practitioners p ON p.practitioner_key = c.practitioner_key JOIN "
-        "orders o ON o.order_key = e.order_key JOIN events v ON v.record = e.record WHERE f.practitioner_key = ?1 "
-        "AND f.position = ?2 AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id",
+        "SELECT " FEED_COLUMNS
+        ", v.event_id, v.created_at FROM feed f JOIN entries e ON e.entry_key = f.entry_key JOIN connections c "
+        "ON c.connection_key = f.connection_key JOIN practitioners p ON p.practitioner_key = c.practitioner_key "
+        "JOIN orders o ON o.order_key = e.order_key JOIN events v ON v.record = e.record WHERE "
+        "f.practitioner_key = ?1 AND f.position = ?2 AND " FEED_VISIBLE,
         due.row.practitioner.value, due.row.position);
     if (query.next()) {
-      FeedRow item;
-      item.position = query.integer(0);
-      item.current = query.boolean(1);
-      item.backfill = query.boolean(2);
-      item.issued_at = Timestamp{query.integer(3)};
-      item.order = OrderId(query.text(4));
-      item.entry = entry_row(query, 5);
-      item.connection = connection_row(query, 15);
-      due.event = EventId(query.text(22));
-      due.event_created_at = Timestamp{query.integer(23)};
-      due.item = std::move(item);
+      due.item = feed_row(query, 0);
+      due.event = EventId(query.text(kFeedColumns));
+      due.event_created_at = Timestamp{query.integer(kFeedColumns + 1)};
     }
   }
   due.visible = due.item.has_value();

@@ -54,4 +54,28 @@ inline Entry entry_row(const Query& query, int first) {
   return entry;
 }
 
+// An item of a feed `f` with its entry `e`, its connection `c` (of the practitioner `p`) and its order `o`. It is shown
+// as long as the connection lives, and the order is that clinic's.
+#define FEED_COLUMNS \
+  "f.position, f.current, f.backfill, f.issued_at, o.order_id, " ENTRY_COLUMNS ", " CONNECTION_COLUMNS
+#define FEED_VISIBLE "c.ended_at IS NULL AND o.clinic_id = c.clinic_id"
+inline constexpr int kFeedColumns = 22;
+
+inline FeedRow feed_row(const Query& query, int first) {
+  FeedRow item;
+  item.position = query.integer(first);
+  item.current = query.boolean(first + 1);
+  item.backfill = query.boolean(first + 2);
+  item.issued_at = Timestamp{query.integer(first + 3)};
+  item.order = OrderId(query.text(first + 4));
+  item.entry = entry_row(query, first + 5);
+  item.connection = connection_row(query, first + 15);
+  return item;
+}
+
+// S5, in the query: a row of a limited reach is one whose order's clinic it sees.
+#define ORDER_IN_REACH(REACH)                                                        \
+  "(" REACH " = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = " REACH \
+  " AND v.source = o.source AND v.clinic_id = o.clinic_id)) "
+
 }  // namespace resultsync::store::sql

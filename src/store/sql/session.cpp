@@ -147,11 +147,8 @@ Backfill backfill_row(const Query& query) {
           query.boolean(5)};
 }
 
-// S5, in the query: a row of a limited reach is one whose order's clinic it sees.
-#define ORDER_IN_REACH(REACH)                                                        \
-  "(" REACH " = 0 OR EXISTS (SELECT 1 FROM visible_clinics v WHERE v.reach = " REACH \
-  " AND v.source = o.source AND v.clinic_id = o.clinic_id)) "
-// The same for an event: it is its order's, unless it names another clinic than that.
+// S5, in the query, as ORDER_IN_REACH.
+// An event is in reach if its order is, unless it names another clinic than that.
 #define EVENT_IN_REACH(REACH)                                                                         \
   "(" REACH                                                                                           \
   " = 0 OR (reason <> 'clinic_changed' AND EXISTS (SELECT 1 FROM orders o JOIN visible_clinics v ON " \
@@ -779,26 +776,14 @@ EntryKey Session::last_entry() {
 std::vector<FeedRow> Session::feed(PractitionerKey practitioner, std::int64_t after, std::size_t limit, Reach reach) {
   std::vector<FeedRow> items;
   const InOrder in_order(database_);
-  Query query(
-      database_,
-      "SELECT f.position, f.current, f.backfill, f.issued_at, o.order_id, " ENTRY_COLUMNS ", " CONNECTION_COLUMNS
-      " FROM feed f JOIN entries e ON e.entry_key = f.entry_key JOIN connections c ON c.connection_key = "
-      "f.connection_key "
-      "JOIN practitioners p ON p.practitioner_key = c.practitioner_key JOIN orders o ON o.order_key = e.order_key "
-      "WHERE f.practitioner_key = ?1 AND f.position > ?2 AND c.ended_at IS NULL AND o.clinic_id = c.clinic_id "
-      "AND " ORDER_IN_REACH("?4") "ORDER BY f.position LIMIT ?3",
-      practitioner.value, after, at_most(limit), reach.value);
-  while (query.next()) {
-    FeedRow item;
-    item.position = query.integer(0);
-    item.current = query.boolean(1);
-    item.backfill = query.boolean(2);
-    item.issued_at = Timestamp{query.integer(3)};
-    item.order = OrderId(query.text(4));
-    item.entry = entry_row(query, 5);
-    item.connection = connection_row(query, 15);
-    items.push_back(std::move(item));
-  }
+  Query query(database_,
+              "SELECT " FEED_COLUMNS
+              " FROM feed f JOIN entries e ON e.entry_key = f.entry_key JOIN connections c ON c.connection_key = "
+              "f.connection_key JOIN practitioners p ON p.practitioner_key = c.practitioner_key JOIN orders o ON "
+              "o.order_key = e.order_key WHERE f.practitioner_key = ?1 AND f.position > ?2 AND " FEED_VISIBLE
+              " AND " ORDER_IN_REACH("?4") "ORDER BY f.position LIMIT ?3",
+              practitioner.value, after, at_most(limit), reach.value);
+  while (query.next()) items.push_back(feed_row(query, 0));
   return items;
 }
 
