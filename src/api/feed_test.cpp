@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -414,6 +416,48 @@ TEST(FeedPage, asks_ahead_for_what_its_items_are_written_with_and_for_nothing_el
   Bodies none(log);
   page.look_ahead(none, [](const store::FeedRow&) { return false; });
   EXPECT_TRUE(log.asked.empty());
+}
+
+// An engine may read the rows of a page together, and then has to go on where too few of them are shown.
+TEST(FeedRows, are_the_same_in_pages_of_any_size_where_some_are_not_shown) {
+  House house;
+  house.connect("anna", "cli_1");
+  house.connect("anna", "cli_2");
+  house.connect("ben", "cli_2");
+  const auto is_shown = [](int i) { return i < 5 || (i > 20 && i % 3 != 0); };
+  for (int i = 0; i < 40; ++i) {
+    const std::string number = std::to_string(i);
+    house.append(body_of({.id = "evt_" + number,
+                          .order = "ord_" + number,
+                          .test = "ordts_" + number,
+                          .clinic = is_shown(i) ? "cli_1" : "cli_2"}));
+  }
+  house.step_all();
+  ASSERT_EQ(house.call("DELETE", "/v1/practitioners/anna?clinic_id=cli_2").status, 204);
+  const auto snapshot = house.views_->snapshot();
+  const auto anna = snapshot->practitioner(AppPractitionerId("anna"), store::kEverything);
+  ASSERT_TRUE(anna);
+  ASSERT_EQ(anna->last_position, 40);
+  std::vector<std::int64_t> shown;
+  for (int i = 0; i < 40; ++i) {
+    if (is_shown(i)) shown.push_back(i + 1);
+  }
+  for (std::int64_t after = 0; after <= 41; ++after) {
+    const auto rest = std::ranges::upper_bound(shown, after);
+    for (std::size_t limit = 0; limit <= 41; ++limit) {
+      const auto count = std::min(limit, static_cast<std::size_t>(shown.end() - rest));
+      std::vector<std::int64_t> positions;
+      for (const store::FeedRow& row : snapshot->feed(anna->key, after, limit, store::kEverything)) {
+        positions.push_back(row.position);
+        EXPECT_EQ(row.order.text(), "ord_" + std::to_string(row.position - 1));
+        EXPECT_EQ(row.connection.clinic.text(), "cli_1");
+      }
+      ASSERT_EQ(positions, std::vector(rest, rest + static_cast<std::ptrdiff_t>(count)))
+          << "after " << after << ", at most " << limit;
+    }
+  }
+  EXPECT_TRUE(snapshot->feed(anna->key, std::numeric_limits<std::int64_t>::max(), 10, store::kEverything).empty());
+  ASSERT_TRUE(snapshot->status()) << snapshot->status().error().text();
 }
 
 TEST(Feed, ten_thousand_items_in_pages) {

@@ -388,10 +388,10 @@ Result<std::unique_ptr<Database>> Database::open(const ConnectOptions& options) 
   PQsetnonblocking(handle, 1);
   PQenterPipelineMode(handle);
   database->answer_within_ = options.answer_within;
-  // Not by an option of the connection: a server whose system cannot fetch ahead refuses it.
+  // Not by an option of the connection, which a server whose system cannot fetch ahead would refuse: 0 is all it takes.
   database->execute(
-      fmt::format("SELECT set_config(name, '{0}', false) FROM pg_settings WHERE name = 'effective_io_concurrency' AND "
-                  "setting::bigint < {0} AND max_val::bigint >= {0}",
+      fmt::format("SELECT set_config('effective_io_concurrency', '{0}', false) WHERE "
+                  "current_setting('effective_io_concurrency')::bigint BETWEEN 1 AND {0}",
                   kBlocksAhead));
   if (auto status = database->status(); !status) return forward_error(std::move(status));
   return database;

@@ -75,8 +75,8 @@ class Database final : public sql::Database {
   // False once the connection is lost: open another one.
   [[nodiscard]] bool usable() const { return handle_ != nullptr && !broken_; }
 
-  // How many blocks the server fetches from its disk at once for a statement of ours that asks for many rows, if it is
-  // not set to more.
+  // How many blocks the server fetches from its disk at once for a statement of ours that asks for many rows, unless it
+  // is set to more, or to none.
   static constexpr int kBlocksAhead = 32;
 
   // The array of 8-byte numbers, of texts or of byte strings, as a parameter in binary form, and such a parameter's

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "store/postgres/dialect.hpp"
 #include "store/postgres/migrations.hpp"
 #include "store/sql/migrations.hpp"
 #include "store/sqlite/database.hpp"
@@ -70,6 +71,36 @@ TEST_F(PostgresDatabase, no_workers_are_started_for_a_statement_however_costly_i
   while (plan.next()) lines += plan.text(0) + '\n';
   EXPECT_NE(lines.find("Seq Scan on t"), std::string::npos) << lines;
   EXPECT_EQ(lines.find("Parallel"), std::string::npos) << lines;
+}
+
+TEST_F(PostgresDatabase, the_server_fetches_blocks_ahead_unless_it_was_told_more_or_nothing) {
+  const auto of = [](Database& database) {
+    Query query(database, "SELECT current_setting('effective_io_concurrency')");
+    return query.next() ? query.text(0) : "";
+  };
+  EXPECT_EQ(of(*database_), std::to_string(Database::kBlocksAhead));
+  for (const char* told : {"0", "200"}) {
+    auto options = schema_->options();
+    options.conninfo += std::string(" options='-c effective_io_concurrency=") + told + "'";
+    auto opened = Database::open(options);
+    ASSERT_TRUE(opened) << opened.error().text();
+    EXPECT_EQ(of(**opened), told);
+  }
+}
+
+// An index scan waits for the disk once for each row; only a bitmap's blocks are fetched ahead.
+TEST_F(PostgresDatabase, rows_that_are_asked_for_by_many_keys_are_found_by_a_bitmap) {
+  database_->execute("INSERT INTO t SELECT k, repeat('x', 100) FROM generate_series(1, 20000) AS k; ANALYZE t");
+  std::string statement = with_dollar_parameters(
+      "EXPLAIN SELECT v FROM t WHERE k IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)");
+  for (std::size_t at = statement.find('$'); at != std::string::npos; at = statement.find('$')) statement.erase(at, 1);
+  database_->execute(
+      "CREATE FUNCTION plan(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE "
+      "statement; END $$");
+  Query plan(*database_, "SELECT plan FROM plan(?1)", statement);
+  std::string lines;
+  while (plan.next()) lines += plan.text(0) + '\n';
+  EXPECT_NE(lines.find("Bitmap Heap Scan on t"), std::string::npos) << lines;
 }
 
 TEST_F(PostgresDatabase, what_is_sent_without_waiting_is_there_when_something_asks_for_rows) {

@@ -84,7 +84,8 @@ std::string_view column_at_end(std::string_view written) {
   while (end > 0 && is_space(written.substr(end - 1, 1))) --end;
   std::size_t begin = end;
   while (begin > 0 && (is_word(written[begin - 1]) || written[begin - 1] == '.')) --begin;
-  return written.substr(begin, end - begin) == "NOT" ? std::string_view() : written.substr(begin);
+  const std::string_view column = written.substr(begin, end - begin);
+  return column.empty() || column == "NOT" ? std::string_view() : written.substr(begin);
 }
 
 std::string listed(std::string_view column, std::span<const std::string_view> numbers) {

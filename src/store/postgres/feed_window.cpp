@@ -10,7 +10,8 @@ namespace {
 constexpr const char* kFeedWindow =
     "WITH f AS MATERIALIZED (SELECT position, entry_key, connection_key, current, backfill, issued_at FROM feed WHERE "
     "practitioner_key = ?1 AND position > ?2 AND position <= ?3 OR practitioner_key = 0 AND position = 0), "
-    "e AS MATERIALIZED (SELECT * FROM entries WHERE entry_key = ANY (ARRAY(SELECT entry_key FROM f)) OR entry_key = 0), "
+    "e AS MATERIALIZED (SELECT * FROM entries WHERE entry_key = ANY (ARRAY(SELECT entry_key FROM f)) OR entry_key = "
+    "0), "
     "o AS MATERIALIZED (SELECT order_key, source, order_id, clinic_id FROM orders WHERE order_key = ANY (ARRAY(SELECT "
     "order_key FROM e)) OR order_key = 0) "
     "SELECT number.of_positions, shown.* FROM (SELECT count(*) AS of_positions FROM f) number LEFT JOIN "
