@@ -6,7 +6,8 @@ a page of the feed (50 items, from places all over it) and of an order (any of t
 best counts, so that a neighbour of the moment does not decide; all three are in the report.
 
 What counts is the last step beside a second installation of the size of the first step, which is started at the end and looked at in turns with
-the large one: a machine whose memory is full is slower for everybody, and an hour later it is another machine.
+the large one: a machine whose memory is full is slower for everybody, and an hour later it is another machine. On PostgreSQL, the database alone is then
+asked for rows by their keys, on both: what it takes longer there, nobody who asks it can help.
 
     bench/scale.py                          # 100 thousand, 1 million, 10 million events on the embedded store
     bench/scale.py --events 100000,1000000  # other steps
@@ -28,13 +29,14 @@ import pathlib
 import random
 import re
 import shutil
+import subprocess
 import sys
 import threading
 import time
 
 from measure import machine
 from measure.loadgen import fresh_directory, run_loadgen, write_secret
-from measure.postgres import LARGE, ResultsyncOnPostgres
+from measure.postgres import LARGE, ResultsyncOnPostgres, binaries
 from measure.servers import BENCH, Resultsync, Running
 
 CLINICS = 200
@@ -86,6 +88,8 @@ def main() -> int:
             small = installation(server, place / "small", started)
             small.fill(loadgen, "s0x", steps[0])
             report["beside"] = dict(zip(("small", "large"), look([small, large], loadgen, "b", seconds, looks)))
+            if arguments.store == "postgres":
+                report["bare"] = dict(zip(("small", "large"), bare([small, large], place, looks)))
 
     text = readable(report)
     print(text)
@@ -203,6 +207,37 @@ def look(installations: list[Installation], loadgen: pathlib.Path, tag: str, sec
     return taken
 
 
+# What a page and an order would cost if they were nothing but rows of one table, found by its key.
+BARE = {
+    "fifty_ms": "\\set first random(1, :events - 9800)\nSELECT count(rows.event_id), count(rows.body_sha256) FROM generate_series(:first::bigint, :first + 9800, 200) AS place "
+                "JOIN LATERAL (SELECT event_id, body_sha256 FROM resultsync.events WHERE record = place OFFSET 0) rows ON true;\n",
+    "one_ms": "\\set any random(1, :events)\nSELECT * FROM resultsync.events WHERE record = :any;\n",
+}
+
+
+def bare(installations: list[Installation], place: pathlib.Path, looks: int) -> list[dict]:
+    """The peer of feed and orders: the database alone, on the same rows, asked by pgbench. It tells what the machine and the database do to a look-up
+    as they grow, whoever asks."""
+    taken = [{f"{name}_each": [] for name in BARE} for _ in installations]
+    for turn in range(TIMES):
+        for number, (one, figures) in enumerate(zip(installations, taken)):
+            for name, script in BARE.items():
+                (place / "bare.sql").write_text(script)
+                prefix = place / f"bare-{turn}-{number}-{name}"
+                subprocess.run([binaries() / "pgbench", "-n", "-c", "1", "-M", "prepared", "-t", str(looks), "-D", f"events={max(one.stored, 10_000)}",
+                                "-f", place / "bare.sql", "-l", f"--log-prefix={prefix}", one.running.cluster.conninfo], check=True, capture_output=True)
+                log, = place.glob(f"{prefix.name}.*")
+                took = sorted(int(line.split()[2]) / 1000 for line in log.read_text().splitlines()[looks // 10:])
+                figures[f"{name}_each"].append(percentiles(took))
+    for figures in taken:
+        figures |= {name: quickest(figures[f"{name}_each"]) for name in BARE}
+    return taken
+
+
+def percentiles(took: list[float]) -> dict:
+    return {"median": took[len(took) // 2], "p99": took[int(len(took) * 0.99)]}
+
+
 def quickest(taken: list[dict]) -> dict:
     return min(taken, key=lambda one: one["p99"])
 
@@ -243,8 +278,7 @@ def latencies(running: Running, paths: list[str]) -> dict:
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
     connection.close()
-    took = sorted(took[len(took) // 10:])
-    return {"median": took[len(took) // 2], "p99": took[int(len(took) * 0.99)]}
+    return percentiles(sorted(took[len(took) // 10:]))
 
 
 def disk(running: Running, stored: int) -> dict:
@@ -284,6 +318,11 @@ def readable(report: dict) -> str:
             ("feed page p50 ms", lambda one: f"{one['feed_ms']['median']:.2f}"), ("order p50 ms", lambda one: f"{one['order_ms']['median']:.2f}"),
             ("intake/s", lambda one: ", ".join(f"{rate:,.0f}" for rate in one["intake_per_second_each"])))]
         lines += ["", f"The large one beside the small one, as times slower: {times_slower(small, large)} (goal: at most {GOAL})."]
+    if "bare" in report:
+        small, large = report["bare"]["small"], report["bare"]["large"]
+        lines += ["", "The database alone, asked for rows of `events` by their keys (pgbench), small / large:", ""]
+        lines += [f"- {name}: p50 {small[key]['median']:.2f} / {large[key]['median']:.2f} ms, p99 of each turn {each(small[key + '_each'])} / {each(large[key + '_each'])} ms; "
+                  f"times slower: {large[key]['p99'] / small[key]['p99']:.2f}" for name, key in (("50 rows, 200 apart", "fifty_ms"), ("one row", "one_ms"))]
     return "\n".join(lines) + "\n"
 
 
