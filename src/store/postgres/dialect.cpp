@@ -99,6 +99,7 @@ std::string listed(std::string_view column, std::span<const std::string_view> nu
   return out + ")";
 }
 
+// For fewer, a bitmap is hardly quicker than their rows one by one.
 constexpr std::size_t kManyParameters = 16;
 
 }  // namespace

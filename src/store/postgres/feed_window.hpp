@@ -16,7 +16,8 @@ struct FeedWindow {
 
 // The items at the positions after + 1 … through: what Session::feed() gives of them. That one goes along the feed and
 // joins row by row, and so waits for the disk once for each block; here each table is asked for all rows of the window
-// at once. A page of 50 lies in some 200 blocks.
+// at once. A page of 50 lies in some 200 blocks. `after` is at least 0 and `through` not before it. Errors stay on the
+// connection.
 FeedWindow feed_window(sql::Database& database, PractitionerKey practitioner, std::int64_t after, std::int64_t through,
                        Reach reach);
 

@@ -42,6 +42,7 @@ struct Held {
   std::unique_ptr<NoDatabase> nothing;
 };
 
+// Rows that are asked for as one set; the largest page that the API gives.
 constexpr std::size_t kWindowMax = 1000;
 constexpr std::int64_t kPositionMax = std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(kWindowMax);
 
@@ -59,7 +60,7 @@ class Snapshot final : private Held, public sql::Session {
     const auto through = after + static_cast<std::int64_t>(std::min(limit, kWindowMax));
     auto window = postgres::feed_window(*real, practitioner, after, through, reach);
     if (window.is_end || window.items.size() >= limit) return std::move(window.items);
-    // Some are not shown: whoever has left a clinic may have millions of those.
+    // Some are not shown. Whoever has left a clinic may have millions of those, so no more windows.
     auto rest = Session::feed(practitioner, through, limit - window.items.size(), reach);
     window.items.insert(window.items.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
     return std::move(window.items);

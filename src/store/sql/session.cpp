@@ -147,8 +147,7 @@ Backfill backfill_row(const Query& query) {
           query.boolean(5)};
 }
 
-// S5, in the query, as ORDER_IN_REACH.
-// An event is in reach if its order is, unless it names another clinic than that.
+// S5, in the query, as ORDER_IN_REACH: an event is in reach if its order is, unless it names another clinic than that.
 #define EVENT_IN_REACH(REACH)                                                                         \
   "(" REACH                                                                                           \
   " = 0 OR (reason <> 'clinic_changed' AND EXISTS (SELECT 1 FROM orders o JOIN visible_clinics v ON " \
