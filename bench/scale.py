@@ -7,7 +7,8 @@ best counts, so that a neighbour of the moment does not decide; all three are in
 
 What counts is the last step beside a second installation of the size of the first step, which is started at the end and looked at in turns with
 the large one: a machine whose memory is full is slower for everybody, and an hour later it is another machine. On PostgreSQL, the database alone is then
-asked for rows by their keys, on both: what it takes longer there, nobody who asks it can help.
+asked for rows by their keys, on both: what it takes longer there, nobody who asks it can help. And where the machine itself stood still for more than a
+millisecond and a half (measure/pauses.py), the figures are said without the requests of such moments, too.
 
     bench/scale.py                          # 100 thousand, 1 million, 10 million events on the embedded store
     bench/scale.py --events 100000,1000000  # other steps
@@ -36,6 +37,7 @@ import time
 
 from measure import machine
 from measure.loadgen import fresh_directory, run_loadgen, write_secret
+from measure.pauses import Pauses
 from measure.postgres import LARGE, ResultsyncOnPostgres, binaries
 from measure.servers import BENCH, Resultsync, Running
 
@@ -271,17 +273,23 @@ def latencies(running: Running, paths: list[str]) -> dict:
     key = (running.directory / "data" / "admin.key").read_text().strip()
     connection = http.client.HTTPConnection("127.0.0.1", running.private_port, timeout=60)
     random.Random(4).shuffle(paths)
-    took = []
-    for path in paths:
-        begun = time.perf_counter()
-        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-        answer = connection.getresponse()
-        body = answer.read()
-        took.append((time.perf_counter() - begun) * 1000)
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
+    asked = []
+    with Pauses() as pauses:
+        for path in paths:
+            begun = time.perf_counter()
+            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+            answer = connection.getresponse()
+            body = answer.read()
+            asked.append((begun, time.perf_counter()))
+            if answer.status != 200:
+                raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
     connection.close()
-    return percentiles(sorted(took[len(took) // 10:]))
+    asked = asked[len(asked) // 10:]
+    took = percentiles(sorted((end - begun) * 1000 for begun, end in asked))
+    if pauses.known:
+        undisturbed = sorted((end - begun) * 1000 for begun, end in asked if not pauses.overlap(begun, end))
+        took |= {"undisturbed": percentiles(undisturbed), "disturbed_share": 1 - len(undisturbed) / len(asked)}
+    return took
 
 
 def disk(running: Running, stored: int) -> dict:
@@ -319,14 +327,25 @@ def readable(report: dict) -> str:
         lines += [f"- {name}: {described(small)} / {described(large)}" for name, described in (
             ("feed page p99 ms of each turn", lambda one: each(one["feed_ms_each"])), ("order p99 ms", lambda one: each(one["order_ms_each"])),
             ("feed page p50 ms", lambda one: f"{one['feed_ms']['median']:.2f}"), ("order p50 ms", lambda one: f"{one['order_ms']['median']:.2f}"),
+            ("feed page p99 ms of requests that no pause of the machine touched, and the share of the others", lambda one: undisturbed(one["feed_ms_each"])),
+            ("order p99 ms of such requests", lambda one: undisturbed(one["order_ms_each"])),
             ("intake/s", lambda one: ", ".join(f"{rate:,.0f}" for rate in one["intake_per_second_each"])))]
         lines += ["", f"The large one beside the small one, as times slower: {times_slower(small, large)} (goal: at most {GOAL})."]
+        if "undisturbed" in small["feed_ms"]:
+            without = {name: quickest([one["undisturbed"] for one in large[name]])["p99"] / quickest([one["undisturbed"] for one in small[name]])["p99"]
+                       for name in ("feed_ms_each", "order_ms_each")}
+            lines[-1] += f" Without the requests that a pause touched: feed page p99 {without['feed_ms_each']:.2f}, order p99 {without['order_ms_each']:.2f}."
     if "bare" in report:
         small, large = report["bare"]["small"], report["bare"]["large"]
         lines += ["", "The database alone, asked for rows of `events` by their keys (pgbench), small / large:", ""]
         lines += [f"- {name}: p50 {small[key]['median']:.2f} / {large[key]['median']:.2f} ms, p99 of each turn {each(small[key + '_each'])} / {each(large[key + '_each'])} ms; "
                   f"times slower: {large[key]['p99'] / small[key]['p99']:.2f}" for name, key in (("50 rows, 200 apart", "fifty_ms"), ("one row", "one_ms"))]
     return "\n".join(lines) + "\n"
+
+
+def undisturbed(taken: list[dict]) -> str:
+    """By turn; where real-time priority is not allowed, no pause is known."""
+    return ", ".join(f"{one['undisturbed']['p99']:.2f} ({one['disturbed_share']:.1%})" for one in taken if "undisturbed" in one) or "not known"
 
 
 def times_slower(small: dict, large: dict) -> str:

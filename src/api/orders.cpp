@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 #include <ranges>
+#include <set>
 
 #include "api/bodies.hpp"
 #include "api/cursor.hpp"
@@ -15,13 +16,9 @@
 namespace resultsync::api {
 namespace {
 
-struct EventOfRecord {
-  std::string id;
-  Timestamp received_at = orders::kNoTime;
-};
 constexpr Sequence kEverything{std::numeric_limits<std::uint64_t>::max()};
 
-using EventsOfRecords = std::map<Sequence, EventOfRecord>;
+using EventsOfRecords = std::map<Sequence, store::EventRow>;
 
 void write_order_members(JsonWriter& json, const store::OrderRecord& order) {
   const auto& [row, history] = order;
@@ -39,7 +36,7 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
   for (const orders::Version& version : test.versions) {
     const auto first = events.find(version.record);
     json.begin_object().member("version", version.number).member("content_sha256", version.content.hex());
-    id_member(json, "first_seen_event_id", first == events.end() ? std::string{} : first->second.id);
+    id_member(json, "first_seen_event_id", first == events.end() ? std::string{} : first->second.id.text());
     json.member("current", version.number == test.current()).end_object();
   }
   json.end_array();
@@ -85,16 +82,12 @@ void write_history(JsonWriter& json, const orders::OrderHistory& history, const 
 
 // The events of all records that the answer names.
 EventsOfRecords load_events(store::ViewsSnapshot& snapshot, const orders::OrderHistory& history) {
-  EventsOfRecords events;
-  const auto load = [&](Sequence record) {
-    if (events.contains(record)) return;
-    if (const auto event = snapshot.event_of_record(record)) events[record] = {event->id.text(), event->received_at};
-  };
-  for (const auto& point : history.points) load(point.record);
+  std::set<Sequence> records;
+  for (const auto& point : history.points) records.insert(point.record);
   for (const auto& test : history.tests) {
-    for (const auto& version : test.versions) load(version.record);
+    for (const auto& version : test.versions) records.insert(version.record);
   }
-  return events;
+  return snapshot.events_of_records(std::vector(records.begin(), records.end()));
 }
 
 // What practitioners said of each of the order's results.

@@ -155,6 +155,11 @@ class Database::Prepared final : public sql::Statement {
   void bind_null(int place) override { at(place, 0).is_null = true; }
   void bind_array(int place, Array type, std::string_view bytes) { at(place, static_cast<Oid>(type)).bytes = bytes; }
 
+  void ask_ahead() override {
+    if (!gives_rows_ || !database_.in_transaction_) return;
+    is_asked_ = true;
+    database_.send(*this);
+  }
   bool step() override {
     if (started_) return ++row_ < rows();
     started_ = true;
@@ -163,7 +168,11 @@ class Database::Prepared final : public sql::Statement {
       database_.send(*this);
       return false;
     }
-    result_ = database_.ask(*this);
+    if (!is_asked_) {
+      result_ = database_.ask(*this);
+    } else if (!result_) {
+      database_.answers();
+    }
     return rows() > 0;
   }
   [[nodiscard]] bool is_null(int column) const override { return PQgetisnull(result_.get(), row_, column) != 0; }
@@ -193,6 +202,7 @@ class Database::Prepared final : public sql::Statement {
     result_.reset();
     unescaped_.clear();
     started_ = false;
+    is_asked_ = false;
     parameters_.clear();
   }
 
@@ -240,6 +250,7 @@ class Database::Prepared final : public sql::Statement {
   std::string name_;        // on the server; empty until it is prepared
   std::vector<Oid> types_;  // it was prepared with
   bool started_ = false;
+  bool is_asked_ = false;  // ahead: its result comes here, whoever waits for the answers
   ResultPointer result_;
   int row_ = 0;
   mutable std::deque<std::string> unescaped_;  // what text() gave views of
@@ -491,6 +502,7 @@ Result<void> Database::commit(const std::function<void()>& meanwhile) {
 void Database::rollback() {
   for (Rows* rows : std::exchange(gathered_, {})) rows->forget();
   if (usable()) {
+    if (!failed() && in_transaction_) send_text("ROLLBACK");  // passed over if something that was sent has failed
     sync();
     receive_all();
     clear_error();
@@ -567,6 +579,10 @@ void Database::send_now(Prepared& statement) {
 
 Database::ResultPointer Database::ask(Prepared& statement) {
   send(statement);
+  return answers();
+}
+
+Database::ResultPointer Database::answers() {
   if (failed() || !usable()) return nullptr;
   if (in_transaction_) {
     if (PQsendFlushRequest(handle_) == 0) remember_lost("flush");
@@ -609,7 +625,9 @@ Database::ResultPointer Database::receive_all() {
     const auto status = PQresultStatus(result.get());
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (!good && sent.kind == Sent::Kind::kPrepare) sent.statement->name_.clear();
-    if (good) {
+    if (good && sent.kind == Sent::Kind::kRun && sent.statement != nullptr && sent.statement->is_asked_) {
+      sent.statement->result_ = std::move(result);
+    } else if (good) {
       last = std::move(result);
     } else if (status != PGRES_PIPELINE_ABORTED) {
       remember_result(result.get());

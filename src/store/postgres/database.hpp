@@ -108,8 +108,9 @@ class Database final : public sql::Database {
   void send_now(Prepared& statement);
   void send_gathered();
   ResultPointer ask(Prepared& statement);  // of the statement, everything before it being answered too
+  ResultPointer answers();                 // to all that was sent: the last result that nobody asked for ahead
   void sync();
-  ResultPointer receive_all();  // the last result with rows, if any
+  ResultPointer receive_all();  // the last result with rows that nobody asked for ahead, if any
   bool wait_for_answer();
   void remember_lost(const char* what);
   void remember_result(const PGresult* result);

@@ -240,6 +240,50 @@ TEST_F(PostgresDatabase, rows_stay_readable_while_other_statements_run) {
   database_->rollback();
 }
 
+TEST_F(PostgresDatabase, what_is_asked_ahead_gives_its_rows_whatever_is_asked_or_read_in_between) {
+  constexpr const char* kFrom = "SELECT k, v FROM t WHERE k >= ?1 ORDER BY k";
+  constexpr const char* kCount = "SELECT count(*) FROM t WHERE v <> ?1";
+  for (const int k : {1, 2, 3}) Query(*database_, "INSERT INTO t VALUES (?1, ?2)", k, "v" + std::to_string(k)).run();
+  database_->begin(Database::Mode::kSnapshot);
+  {
+    Query given_up(*database_, kFrom, 1);
+    given_up.ask_ahead();  // and never read
+  }
+  Query rows(*database_, kFrom, 2);
+  rows.ask_ahead();
+  Query counted(*database_, kCount, std::string("v1"));
+  counted.ask_ahead();
+  EXPECT_EQ(count(), 3);
+  ASSERT_TRUE(counted.next());
+  EXPECT_EQ(counted.integer(0), 2);
+  EXPECT_FALSE(counted.next());
+  ASSERT_TRUE(rows.next());
+  EXPECT_EQ(rows.text(1), "v2");
+  EXPECT_EQ(count(), 3);
+  ASSERT_TRUE(rows.next());
+  EXPECT_EQ(rows.text(1), "v3");
+  EXPECT_FALSE(rows.next());
+  Query none(*database_, "SELECT k FROM t WHERE k > ?1", 3);
+  none.ask_ahead();
+  EXPECT_FALSE(none.next());
+  EXPECT_TRUE(database_->status());
+  database_->rollback();
+}
+
+TEST_F(PostgresDatabase, an_error_of_what_was_asked_ahead_is_found_by_whoever_reads_first) {
+  database_->begin(Database::Mode::kSnapshot);
+  Query wrong(*database_, "SELECT 1 / (k - ?1) FROM (SELECT 1 AS k) one", 1);
+  wrong.ask_ahead();
+  Query right(*database_, "SELECT count(*) FROM t WHERE k > ?1", 0);
+  right.ask_ahead();
+  EXPECT_FALSE(right.next());
+  EXPECT_FALSE(database_->status());
+  EXPECT_FALSE(wrong.next());
+  database_->rollback();
+  EXPECT_TRUE(database_->usable());
+  EXPECT_EQ(count(), 0);
+}
+
 TEST_F(PostgresDatabase, a_lost_connection_is_unavailable_and_says_nothing_about_the_commit) {
   const auto other = open();
   std::int64_t pid = 0;

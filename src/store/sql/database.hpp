@@ -39,6 +39,9 @@ class Statement {
   virtual void bind_text(int place, std::string_view value) = 0;
   virtual void bind_blob(int place, std::string_view value) = 0;
   virtual void bind_null(int place) = 0;
+  // Asks now, and leaves the waiting to the first step(): for questions that do not wait for each other's answers,
+  // where each is a round trip. An engine that is none away does nothing.
+  virtual void ask_ahead() {}
   virtual bool step() = 0;  // to the next row; false at the end and on an error
   // Of the row that step() came to; views are valid until the next step() or reset().
   [[nodiscard]] virtual bool is_null(int column) const = 0;
@@ -149,6 +152,9 @@ class Query {
 
   bool next() {  // moves to the next row; false at the end and on an error
     return statement_ != nullptr && !database_.failed() && statement_->step();
+  }
+  void ask_ahead() {  // Statement::ask_ahead()
+    if (statement_ != nullptr && !database_.failed()) statement_->ask_ahead();
   }
   void run() {  // for statements without rows
     while (next()) {

@@ -99,7 +99,7 @@ orders::TestHistory& test_named(orders::OrderHistory& history, const std::string
 #define VERSION_COLUMNS "test_id, version, content, record, order_key "
 
 template <class HistoryOf>
-void read_points(Query query, const HistoryOf& history_of) {
+void read_points(Query& query, const HistoryOf& history_of) {
   while (query.next()) {
     history_of(query.integer(8))
         .points.push_back({{Timestamp{query.integer(0)}, EventId(query.text(1))},
@@ -113,7 +113,7 @@ void read_points(Query query, const HistoryOf& history_of) {
 }
 
 template <class HistoryOf>
-void read_test_points(Query query, const HistoryOf& history_of) {
+void read_test_points(Query& query, const HistoryOf& history_of) {
   while (query.next()) {
     test_named(history_of(query.integer(6)), query.text(0))
         .points.push_back({{Timestamp{query.integer(1)}, EventId(query.text(2))},
@@ -125,7 +125,7 @@ void read_test_points(Query query, const HistoryOf& history_of) {
 
 // Versions are facts of their own: during a rebuild there are versions of tests whose events have not been read yet.
 template <class HistoryOf>
-void read_versions(Query query, const HistoryOf& history_of) {
+void read_versions(Query& query, const HistoryOf& history_of) {
   while (query.next()) {
     auto& tests = history_of(query.integer(4)).tests;
     const OrderedTestId id(query.text(0));
@@ -133,6 +133,18 @@ void read_versions(Query query, const HistoryOf& history_of) {
     if (at == tests.end() || at->id != id) at = tests.insert(at, {id, {}, {}});
     at->versions.push_back({static_cast<int>(query.integer(1)), query.digest(2), sequence(query.integer(3))});
   }
+}
+
+constexpr const char* kVersionsOfOrder =
+    "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key = ?1 ORDER BY test_id, version";
+
+// None of the three waits for another's rows.
+template <class HistoryOf>
+void read_histories(Query& points, Query& test_points, Query& versions, const HistoryOf& history_of) {
+  for (Query* query : {&points, &test_points, &versions}) query->ask_ahead();
+  read_points(points, history_of);
+  read_test_points(test_points, history_of);
+  read_versions(versions, history_of);
 }
 
 // Connections
@@ -378,34 +390,30 @@ std::optional<OrderRecord> Session::order(const SourceId& source, const OrderId&
     if (!query.next()) return std::nullopt;
     order.row = order_row(query);
   }
-  fill_history(order);
+  fill_history(order, order.row.key);
   return order;
 }
 
 std::optional<OrderRecord> Session::order(OrderKey key) {
+  Query row(database_, ORDER_ROWS "WHERE o.order_key = ?1", key.value);
+  row.ask_ahead();
   OrderRecord order;
-  {
-    Query query(database_, ORDER_ROWS "WHERE o.order_key = ?1", key.value);
-    if (!query.next()) return std::nullopt;
-    order.row = order_row(query);
-  }
-  fill_history(order);
+  fill_history(order, key);
+  if (!row.next()) return std::nullopt;
+  order.row = order_row(row);
   return order;
 }
 
-void Session::fill_history(OrderRecord& order) {
-  const auto history = [&](std::int64_t) -> orders::OrderHistory& { return order.history; };
-  const std::int64_t key = order.row.key.value;
-  read_points(
-      Query(database_, "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key = ?1 ORDER BY created_at, event_id",
-            key),
-      history);
-  read_test_points(
-      Query(database_,
-            "SELECT " TEST_POINT_COLUMNS "FROM test_points WHERE order_key = ?1 ORDER BY test_id, created_at, event_id",
-            key),
-      history);
-  fill_versions(order);
+void Session::fill_history(OrderRecord& order, OrderKey key) {
+  Query points(database_,
+               "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key = ?1 ORDER BY created_at, event_id",
+               key.value);
+  Query test_points(database_,
+                    "SELECT " TEST_POINT_COLUMNS
+                    "FROM test_points WHERE order_key = ?1 ORDER BY test_id, created_at, event_id",
+                    key.value);
+  Query versions(database_, kVersionsOfOrder, key.value);
+  read_histories(points, test_points, versions, [&](std::int64_t) -> orders::OrderHistory& { return order.history; });
 }
 
 std::vector<std::pair<SourceId, EventId>> Session::events_of(const AskedTexts& ids) {
@@ -443,21 +451,19 @@ void Session::fill_histories(std::span<OrderRecord> orders) {
   const auto key_of = [](const OrderRecord& order) { return order.row.key.value; };
   asked_together(std::span<const OrderRecord>(orders), key_of, [&](const AskedNumbers& keys) {
     const auto history = [&](std::int64_t key) -> orders::OrderHistory& { return *histories.at(key); };
-    read_points(Query(database_,
-                      "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key IN " ASKED
-                      "ORDER BY order_key, created_at, event_id",
-                      keys),
-                history);
-    read_test_points(Query(database_,
-                           "SELECT " TEST_POINT_COLUMNS "FROM test_points WHERE order_key IN " ASKED
-                           "ORDER BY order_key, test_id, created_at, event_id",
-                           keys),
-                     history);
-    read_versions(Query(database_,
-                        "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key IN " ASKED
-                        "ORDER BY order_key, test_id, version",
-                        keys),
-                  history);
+    Query points(database_,
+                 "SELECT " POINT_COLUMNS "FROM order_points WHERE order_key IN " ASKED
+                 "ORDER BY order_key, created_at, event_id",
+                 keys);
+    Query test_points(database_,
+                      "SELECT " TEST_POINT_COLUMNS "FROM test_points WHERE order_key IN " ASKED
+                      "ORDER BY order_key, test_id, created_at, event_id",
+                      keys);
+    Query versions(database_,
+                   "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key IN " ASKED
+                   "ORDER BY order_key, test_id, version",
+                   keys);
+    read_histories(points, test_points, versions, history);
   });
 }
 
@@ -473,14 +479,8 @@ void Session::fill_facts(OrderRecord& order) {
       order.row.settled_at = sequence(query.integer(3));
     }
   }
-  fill_versions(order);
-}
-
-void Session::fill_versions(OrderRecord& order) {
-  read_versions(
-      Query(database_, "SELECT " VERSION_COLUMNS "FROM versions WHERE order_key = ?1 ORDER BY test_id, version",
-            order.row.key.value),
-      [&](std::int64_t) -> orders::OrderHistory& { return order.history; });
+  Query versions(database_, kVersionsOfOrder, order.row.key.value);
+  read_versions(versions, [&](std::int64_t) -> orders::OrderHistory& { return order.history; });
 }
 
 std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {

@@ -90,9 +90,8 @@ class Session : public ViewsSnapshot {
   Database& database_;
 
  private:
-  void fill_history(OrderRecord& order);
+  void fill_history(OrderRecord& order, OrderKey key);
   void fill_histories(std::span<OrderRecord> orders);
-  void fill_versions(OrderRecord& order);
   void fill_connections(PractitionerRow& practitioner, Reach reach);
 
   SqlAccessReads access_{database_};
