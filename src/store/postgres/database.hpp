@@ -1,7 +1,8 @@
 // PostgreSQL 15 or later behind the connection of sql/database.hpp, over libpq in pipeline mode: a statement without
-// rows is sent and not waited for; one that gives rows waits for the server, once for all that was sent before it. The
-// errors of what was not waited for are found then, or at commit(): which is what sticky errors are for. Rows that may
-// be gathered (sql/database.hpp) are sent as arrays, one statement for all of them, once something else is sent.
+// rows is sent and not waited for; one that gives rows waits for the server, once for all that was sent before it, and
+// those that were asked ahead wait together. The errors of what was not waited for are found then, or at commit():
+// which is what sticky errors are for. Rows that may be gathered (sql/database.hpp) are sent as arrays, one statement
+// for all of them, once something else is sent.
 //
 // The error codes say what may be done about one:
 //   `unavailable`  retry, or indeterminate: the server cannot be reached, is no primary just now, wants the transaction
