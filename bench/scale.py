@@ -286,8 +286,8 @@ def latencies(running: Running, paths: list[str]) -> dict:
     connection.close()
     asked = asked[len(asked) // 10:]
     took = percentiles(sorted((end - begun) * 1000 for begun, end in asked))
-    if pauses.known:
-        undisturbed = sorted((end - begun) * 1000 for begun, end in asked if not pauses.overlap(begun, end))
+    undisturbed = sorted((end - begun) * 1000 for begun, end in asked if not pauses.overlap(begun, end))
+    if pauses.known and undisturbed:
         took |= {"undisturbed": percentiles(undisturbed), "disturbed_share": 1 - len(undisturbed) / len(asked)}
     return took
 
@@ -331,9 +331,10 @@ def readable(report: dict) -> str:
             ("order p99 ms of such requests", lambda one: undisturbed(one["order_ms_each"])),
             ("intake/s", lambda one: ", ".join(f"{rate:,.0f}" for rate in one["intake_per_second_each"])))]
         lines += ["", f"The large one beside the small one, as times slower: {times_slower(small, large)} (goal: at most {GOAL})."]
-        if "undisturbed" in small["feed_ms"]:
+        names = ("feed_ms_each", "order_ms_each")
+        if all("undisturbed" in one for size in (small, large) for name in names for one in size[name]):
             without = {name: quickest([one["undisturbed"] for one in large[name]])["p99"] / quickest([one["undisturbed"] for one in small[name]])["p99"]
-                       for name in ("feed_ms_each", "order_ms_each")}
+                       for name in names}
             lines[-1] += f" Without the requests that a pause touched: feed page p99 {without['feed_ms_each']:.2f}, order p99 {without['order_ms_each']:.2f}."
     if "bare" in report:
         small, large = report["bare"]["small"], report["bare"]["large"]

@@ -56,8 +56,9 @@ def watch(core: int) -> None:
         sys.exit(1)  # who waits for its first line is told by that it does not come
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("watching", flush=True)
+    parent = os.getppid()
     due = time.perf_counter() + SLEEP
-    while True:
+    while os.getppid() == parent:  # whoever was killed ends no watchers
         time.sleep(max(0.0, due - time.perf_counter()))
         now = time.perf_counter()
         if now - due > LATE:

@@ -157,8 +157,8 @@ class Database::Prepared final : public sql::Statement {
 
   void ask_ahead() override {
     if (!gives_rows_ || !database_.in_transaction_) return;
-    is_asked_ = true;
     database_.send(*this);
+    is_asked_ = true;  // not before: sending may receive the rows of a run of this statement that was given up
   }
   bool step() override {
     if (started_) return ++row_ < rows();

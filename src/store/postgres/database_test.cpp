@@ -270,6 +270,24 @@ TEST_F(PostgresDatabase, what_is_asked_ahead_gives_its_rows_whatever_is_asked_or
   database_->rollback();
 }
 
+// However much is sent in between: from some number on, sending more means receiving first.
+TEST_F(PostgresDatabase, rows_of_a_question_that_was_given_up_are_never_those_of_the_next) {
+  constexpr const char* kEcho = "SELECT ?1 + 0";
+  for (int between = 500; between < 516; ++between) {
+    database_->begin(Database::Mode::kWrite);
+    {
+      Query given_up(*database_, kEcho, 1);
+      given_up.ask_ahead();
+    }
+    for (int i = 0; i < between; ++i) Query(*database_, "DELETE FROM t WHERE k = ?1", i).run();
+    Query next(*database_, kEcho, 2);
+    next.ask_ahead();
+    ASSERT_TRUE(next.next()) << between;
+    ASSERT_EQ(next.integer(0), 2) << between;
+    database_->rollback();
+  }
+}
+
 TEST_F(PostgresDatabase, an_error_of_what_was_asked_ahead_is_found_by_whoever_reads_first) {
   database_->begin(Database::Mode::kSnapshot);
   Query wrong(*database_, "SELECT 1 / (k - ?1) FROM (SELECT 1 AS k) one", 1);
