@@ -194,7 +194,13 @@ class Api::Core {
         streams_(
             context_, [this](std::move_only_function<void()> task) { return workers_.submit(std::move(task)); },
             [this](const auto& ids) { return positions_of(ids); }),
-        totals_(context_.clock),
+        totals_(context_.clock,
+                [this]() -> Result<store::Totals> {
+                  const auto snapshot = context_.views.snapshot();
+                  auto counted = snapshot->totals();
+                  if (auto ok = snapshot->status(); !ok) return forward_error(std::move(ok));
+                  return counted;
+                }),
         notes_(runtime::MasterKey(context_.master_key), "reviews"),
         service_{context_,
                  context_.clock.monotonic(),

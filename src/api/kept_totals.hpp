@@ -3,10 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <thread>
 
+#include "base/result.hpp"
 #include "base/timestamp.hpp"
 #include "runtime/clock.hpp"
 #include "store/views.hpp"
@@ -19,23 +23,32 @@ class KeptTotals {
     store::Totals totals;
     Timestamp at;  // when it was begun to count them
   };
-  using Count = std::function<std::optional<store::Totals>()>;  // nothing: it failed
+  using Count = std::function<Result<store::Totals>()>;
 
-  // The clock must outlive it.
-  explicit KeptTotals(const runtime::Clock& clock) : clock_(clock) {}
+  // `count` is called by a thread of its own, one call at a time. The clock must outlive this.
+  KeptTotals(const runtime::Clock& clock, Count count, std::chrono::milliseconds patience = std::chrono::seconds(3));
 
   // Counted now; or those of before, if counting them took more than a tenth of a second, and they are at most twenty
-  // times as old as that, or another thread counts just now. Only where there are none of before, or they were counted
-  // quickly, does it wait for that thread. Nothing: `count` failed.
-  std::optional<Counted> get(const Count& count);
+  // times as old as that. Waits `patience` at most: where counting takes longer, it gives those of before, however old,
+  // and nothing at all where there are none. Errors: those of the count that it waited for.
+  Result<std::optional<Counted>> get();
 
  private:
+  void count_what_is_wanted(const std::stop_token& stop);
+
   const runtime::Clock& clock_;
-  std::mutex counting_;  // held by who counts; taken before mutex_
-  std::mutex mutex_;     // guards what follows
+  const Count count_;
+  const std::chrono::milliseconds patience_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable_any changed_;
+  std::uint64_t wanted_ = 0;  // so many counts are to be begun
+  std::uint64_t begun_ = 0;
+  std::uint64_t ended_ = 0;
   std::optional<Counted> kept_;
-  bool is_slow_ = false;  // to count what is kept
+  std::optional<Error> error_;  // of the last count
+  bool is_slow_ = false;        // the last count was
   std::chrono::steady_clock::time_point good_until_;
+  std::jthread thread_;  // last: ends before what it uses
 };
 
 }  // namespace resultsync::api

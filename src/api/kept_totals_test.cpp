@@ -12,90 +12,136 @@ namespace {
 class KeptTotalsTest : public testing::Test {
  protected:
   // What get() gives when counting would give this many events, and take so long.
-  std::optional<KeptTotals::Counted> get(std::int64_t events, std::int64_t milliseconds) {
-    return kept_.get([&] {
-      ++counted_;
-      pass(milliseconds);
-      store::Totals totals;
-      totals.events = events;
-      return std::optional(totals);
-    });
+  std::int64_t get(std::int64_t events, std::int64_t milliseconds) {
+    events_ = events;
+    milliseconds_ = milliseconds;
+    const auto got = kept_.get();
+    if (!got || !*got) return -1;
+    at_ = (*got)->at;
+    return (*got)->totals.events;
   }
   void pass(std::int64_t milliseconds) { clock_.set(Timestamp{clock_.now().microseconds + milliseconds * 1'000}); }
 
   runtime::ManualClock clock_{Timestamp{1'000'000'000}};
-  KeptTotals kept_{clock_};
-  int counted_ = 0;
+  std::atomic<std::int64_t> events_ = 0;
+  std::atomic<std::int64_t> milliseconds_ = 0;
+  std::atomic<bool> fails_ = false;
+  std::atomic<int> counted_ = 0;
+  Timestamp at_;
+  KeptTotals kept_{clock_, [this]() -> Result<store::Totals> {
+                     ++counted_;
+                     pass(milliseconds_);
+                     if (fails_) return fail("io_error", "the disk is gone");
+                     store::Totals totals;
+                     totals.events = events_;
+                     return totals;
+                   }};
 };
 
 TEST_F(KeptTotalsTest, what_is_counted_quickly_is_counted_each_time) {
-  EXPECT_EQ(get(1, 100)->totals.events, 1);
-  EXPECT_EQ(get(2, 0)->totals.events, 2);
-  EXPECT_EQ(get(3, 0)->totals.events, 3);
+  EXPECT_EQ(get(1, 100), 1);
+  EXPECT_EQ(get(2, 0), 2);
+  EXPECT_EQ(get(3, 0), 3);
 }
 
 TEST_F(KeptTotalsTest, what_takes_long_is_kept_for_twenty_times_as_long_and_says_of_when_it_is) {
   const Timestamp first = clock_.now();
-  EXPECT_EQ(get(1, 2'000)->at.microseconds, first.microseconds);
+  EXPECT_EQ(get(1, 2'000), 1);
+  EXPECT_EQ(at_.microseconds, first.microseconds);
   pass(37'999);
-  EXPECT_EQ(get(2, 2'000)->totals.events, 1);
-  EXPECT_EQ(get(2, 2'000)->at.microseconds, first.microseconds);
+  EXPECT_EQ(get(2, 2'000), 1);
+  EXPECT_EQ(at_.microseconds, first.microseconds);
   EXPECT_EQ(counted_, 1);
   pass(1);
   const Timestamp second = clock_.now();
-  EXPECT_EQ(get(3, 50)->totals.events, 3);
-  EXPECT_EQ(get(4, 50)->totals.events, 4) << "quick again";
-  EXPECT_GE(get(4, 50)->at.microseconds, second.microseconds);
+  EXPECT_EQ(get(3, 50), 3);
+  EXPECT_EQ(at_.microseconds, second.microseconds);
+  EXPECT_EQ(get(4, 50), 4) << "quick again";
 }
 
 TEST_F(KeptTotalsTest, a_failure_is_not_kept) {
-  EXPECT_FALSE(kept_.get([&]() -> std::optional<store::Totals> {
-    pass(2'000);
-    return std::nullopt;
-  }));
-  EXPECT_EQ(get(1, 2'000)->totals.events, 1);
+  fails_ = true;
+  milliseconds_ = 2'000;
+  EXPECT_EQ(kept_.get().error().code, "io_error");
+  fails_ = false;
+  EXPECT_EQ(get(1, 2'000), 1);
   pass(60'000);
-  EXPECT_FALSE(kept_.get([] { return std::optional<store::Totals>(); })) << "not what it was a minute ago";
+  fails_ = true;
+  EXPECT_FALSE(kept_.get()) << "not what it was a minute ago";
+  EXPECT_FALSE(kept_.get());
 }
 
-TEST(KeptTotals, who_asks_while_another_counts_gets_what_that_one_counted) {
-  const runtime::SystemClock clock;
-  KeptTotals kept(clock);
-  std::atomic<int> counted = 0;
+// Each count begins when it is told to, and takes long by a clock that everybody reads.
+class SlowTotals : public testing::Test {
+ protected:
+  explicit SlowTotals(std::chrono::milliseconds patience = std::chrono::minutes(1))
+      : kept_(
+            clock_,
+            [this]() -> Result<store::Totals> {
+              begun_.fetch_add(1);
+              begun_.notify_all();
+              for (int may = may_end_; may < begun_; may = may_end_) may_end_.wait(may);
+              clock_.set(Timestamp{clock_.now().microseconds + 2'000'000});
+              store::Totals totals;
+              totals.events = begun_;
+              return totals;
+            },
+            patience) {}
+  ~SlowTotals() override { let_end(1'000); }
+  void let_end(int counts) {
+    may_end_ = counts;
+    may_end_.notify_all();
+  }
+  void pass_a_minute() { clock_.set(Timestamp{clock_.now().microseconds + 60'000'000}); }
+
+  runtime::ManualClock clock_{Timestamp{1'000'000'000}};
+  std::atomic<int> begun_ = 0;
+  std::atomic<int> may_end_ = 0;
+  KeptTotals kept_;
+};
+
+TEST_F(SlowTotals, those_who_ask_meanwhile_get_what_one_count_found) {
   std::atomic<int> right = 0;
   {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
-        const auto got = kept.get([&] {
-          ++counted;
-          const auto begun = clock.monotonic();
-          while (clock.monotonic() - begun < std::chrono::milliseconds(120)) std::this_thread::yield();
-          store::Totals totals;
-          totals.events = 7;
-          return std::optional(totals);
-        });
-        right += got && got->totals.events == 7 ? 1 : 0;
+        const auto got = kept_.get();
+        right += got && *got && (*got)->totals.events == 1 ? 1 : 0;
       });
     }
+    begun_.wait(0);
+    let_end(1);
   }
   EXPECT_EQ(right, 8);
-  EXPECT_LE(counted, 2);
+  EXPECT_EQ(begun_, 1);
 }
 
-TEST_F(KeptTotalsTest, who_asks_while_slow_totals_are_counted_again_does_not_wait) {
-  ASSERT_EQ(get(1, 2'000)->totals.events, 1);
-  pass(60'000);
-  const auto again = kept_.get([&] {
-    // Another thread, in the middle of this count.
-    std::optional<KeptTotals::Counted> other;
-    std::jthread([&] { other = kept_.get([]() -> std::optional<store::Totals> { return std::nullopt; }); }).join();
-    EXPECT_TRUE(other && other->totals.events == 1);
-    store::Totals totals;
-    totals.events = 2;
-    return std::optional(totals);
-  });
-  EXPECT_EQ(again->totals.events, 2);
+class ImpatientTotals : public SlowTotals {
+ protected:
+  ImpatientTotals() : SlowTotals(std::chrono::milliseconds(1)) {}
+};
+
+TEST_F(ImpatientTotals, nobody_waits_for_long_and_what_there_is_says_of_when_it_is) {
+  const auto none = kept_.get();
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none) << "none yet";
+  const Timestamp first = clock_.now();
+  begun_.wait(0);
+  let_end(1);
+  auto kept = kept_.get();
+  while (kept && !*kept) kept = kept_.get();
+  ASSERT_TRUE(kept);
+  EXPECT_EQ((*kept)->totals.events, 1);
+  EXPECT_EQ((*kept)->at.microseconds, first.microseconds);
+
+  pass_a_minute();
+  EXPECT_EQ((*kept_.get())->totals.events, 1) << "older than it should be, and all there is";
+  begun_.wait(1);
+  let_end(2);
+  while ((*kept_.get())->totals.events == 1) std::this_thread::yield();
+  EXPECT_EQ((*kept_.get())->totals.events, 2);
+  EXPECT_EQ(begun_, 2);
 }
 
 }  // namespace

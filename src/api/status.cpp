@@ -14,9 +14,15 @@ void write_counts(JsonWriter& json, std::string_view name,
   json.end_object();
 }
 
-void write_totals(JsonWriter& json, const KeptTotals::Counted& counted) {
-  const store::Totals& totals = counted.totals;
-  time_member(json, "totals_at", counted.at);
+void write_totals(JsonWriter& json, const std::optional<KeptTotals::Counted>& counted) {
+  if (!counted) {
+    json.key("totals_at").null().key("totals").null();
+    write_counts(json, "events_by_outcome", {});
+    write_counts(json, "waiting_by_reason", {});
+    return;
+  }
+  const store::Totals& totals = counted->totals;
+  time_member(json, "totals_at", counted->at);
   json.key("totals")
       .begin_object()
       .member("events", totals.events)
@@ -60,6 +66,8 @@ void write_progress(JsonWriter& json, Sequence end, Sequence applied) {
 
 Reply get_status(Service& service, const Call&) {
   const auto& context = service.context;
+  const auto totals = service.totals.get();  // first: who counts needs a snapshot, and this one would have it
+  if (!totals) return store_failed(totals.error());
   const auto snapshot = context.views.snapshot();
   JsonWriter json;
   json.begin_object().member("version", context.version);
@@ -67,11 +75,7 @@ Reply get_status(Service& service, const Call&) {
   json.member("uptime_seconds", std::int64_t{uptime.count()});
   // The end is read after the snapshot was taken: what is applied is never ahead of it.
   write_progress(json, context.log.end(), snapshot->applied());
-  const auto totals = service.totals.get([&] {
-    auto counted = snapshot->totals();
-    return snapshot->status() ? std::optional(std::move(counted)) : std::nullopt;
-  });
-  if (totals) write_totals(json, *totals);
+  write_totals(json, *totals);
   write_backfills(json, *snapshot);
   json.end_object();
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());

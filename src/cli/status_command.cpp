@@ -38,6 +38,7 @@ class Status final : public Command {
       return ExitCode::kOk;
     }
     const auto ready = client->get("/readyz");
+    const std::string counted_at = shown(root, {"totals_at"});
     const auto total = [&](std::string_view name) { return shown(root, {"totals", name}); };
     print_facts(terminal, {{"server", client->base_url()},
                            {"ready", ready ? "yes" : "no: " + ready.error().text()},
@@ -45,7 +46,7 @@ class Status final : public Command {
                            {"up for", shown(root, {"uptime_seconds"}) + " s"},
                            {"records received", shown(root, {"log", "end"})},
                            {"not applied yet", shown(root, {"log", "lag_records"})},
-                           {"counted at", shown(root, {"totals_at"})},
+                           {"counted at", counted_at.empty() ? "being counted, ask again in a minute" : counted_at},
                            {"events", total("events")},
                            {"  by outcome", counts_of(root, "events_by_outcome")},
                            {"  duplicates", total("duplicates")},

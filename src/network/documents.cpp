@@ -16,6 +16,7 @@ using State = orders::LinkedDocument::State;
 
 constexpr std::chrono::milliseconds kLookEvery{500};  // for what falls due by the clock
 constexpr std::size_t kBatch = 64;
+constexpr int kTotalsSeldom = 50;  // documents are counted again after so many times as long as it took
 
 Timestamp later(Timestamp time, std::chrono::microseconds by) {
   return {time.microseconds + by.count()};
@@ -357,7 +358,12 @@ void Documents::failed(store::DocumentUse& use, const Error& error, std::chrono:
 }
 
 void Documents::show_totals() {
-  const auto totals = world_.views.snapshot()->network().document_totals();
+  const auto begun = world_.clock.monotonic();
+  if (begun < totals_not_before_) return;
+  const auto snapshot = world_.views.snapshot();
+  const auto totals = snapshot->network().document_totals();
+  if (!snapshot->status()) return;  // the gauges keep what they say; the next step is told why
+  totals_not_before_ = begun + kTotalsSeldom * (world_.clock.monotonic() - begun);
   stored_.set(static_cast<double>(totals.documents));
   pending_.set(static_cast<double>(totals.pending));
   missing_.set(static_cast<double>(totals.missing));

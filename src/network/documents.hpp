@@ -96,6 +96,7 @@ class Documents {
   runtime::Gauge given_up_;
   runtime::Counter fetches_;
   runtime::Counter failures_;
+  std::chrono::steady_clock::time_point totals_not_before_{};  // of the thread
   std::function<void(const Error&)> on_failure_;
 
   std::mutex mutex_;

@@ -16,10 +16,6 @@ constexpr std::chrono::seconds kSilenceEvery{300};
 constexpr std::chrono::minutes kAskAgain{10};  // for a practitioner's clinic that could not be learned
 constexpr std::size_t kPractitionersAtOnce = 50;
 constexpr std::size_t kAskedMax = 10'000;
-// A clinic is silent when it has said nothing for so many of its usual gaps, and at least for so long.
-constexpr std::int64_t kSilentGaps = 8;
-constexpr std::chrono::hours kSilentLeast{6};
-constexpr std::int64_t kSilentEventsMin = 20;
 
 }  // namespace
 
@@ -199,20 +195,16 @@ void Network::plan_runs() {
 
 void Network::listen_for_silence() {
   if (world_.clock.monotonic() < silence_not_before_) return;
-  silence_not_before_ = world_.clock.monotonic() + kSilenceEvery;
-  const Timestamp now = world_.clock.now();
   std::vector<SilentClinic> silent;
   {
     const auto snapshot = world_.views.snapshot();
-    for (const auto& clinic : snapshot->network().activity()) {
-      if (clinic.events < kSilentEventsMin) continue;
-      const std::int64_t gap = (clinic.last_at.microseconds - clinic.first_at.microseconds) / (clinic.events - 1);
-      const std::int64_t limit =
-          std::max<std::int64_t>(gap * kSilentGaps, std::chrono::microseconds(kSilentLeast).count());
-      if (now.microseconds - clinic.last_at.microseconds <= limit) continue;
-      silent.push_back({clinic.source, clinic.clinic, clinic.last_at, std::chrono::seconds(gap / 1'000'000)});
-    }
+    const auto all_read = silence_.read_on(*snapshot);
+    if (!all_read || !*all_read) return;  // next time
+    auto clinics = silence_.clinics(*snapshot, world_.clock.now());
+    if (!clinics) return;
+    silent = std::move(*clinics);
   }
+  silence_not_before_ = world_.clock.monotonic() + kSilenceEvery;
   for (const SourceSettings& source : world_.settings.sources) {
     const auto count = std::ranges::count(silent, source.source, &SilentClinic::source);
     world_.metrics

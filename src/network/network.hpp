@@ -12,15 +12,9 @@
 #include "network/documents.hpp"
 #include "network/patients.hpp"
 #include "network/reconcile.hpp"
+#include "network/silence.hpp"
 
 namespace resultsync::network {
-
-struct SilentClinic {
-  SourceId source;
-  ClinicId clinic;
-  Timestamp last_event_at;
-  std::chrono::seconds usual_gap{0};  // between its events, in the mean
-};
 
 class Network {
  public:
@@ -86,6 +80,7 @@ class Network {
   std::map<std::pair<SourceId, PractitionerId>, std::chrono::steady_clock::time_point> asked_;
   std::chrono::steady_clock::time_point run_not_before_{};
   std::chrono::steady_clock::time_point directory_not_before_{};
+  Silence silence_;
   std::chrono::steady_clock::time_point silence_not_before_{};
 
   mutable std::mutex mutex_;

@@ -844,6 +844,52 @@ TEST(NetworkSilence, a_clinic_that_is_quieter_than_its_own_history_says_so) {
   network->stop();
 }
 
+// Events of one clinic, an hour apart, as the pipeline applies them.
+struct Hourly {
+  Beside& house;
+  int sent = 0;
+  void send(const char* clinic, int events, Timestamp first_at) {
+    for (int i = 0; i < events; ++i) {
+      const std::string name = std::to_string(++sent);
+      const auto body = test::EventBody("evt_" + name).order("ord_" + name).by("pra_" + name, clinic).text();
+      house.log_.append({kRupa, {first_at.microseconds + i * 3'600'000'000}, false, {}, sha256(body), body, {}},
+                        [](const Result<Sequence>& committed) { EXPECT_TRUE(committed); });
+    }
+    house.apply_records();
+  }
+};
+
+TEST(NetworkSilence, a_history_is_read_in_parts_and_read_on) {
+  Beside house([](const http::Request&) { return json(200, "{}"); });
+  const Timestamp begun = house.clock_.now();
+  const auto after = [&](int hours) { return Timestamp{begun.microseconds + hours * 3'600'000'000}; };
+  EXPECT_TRUE(sync::connect(*house.views_, {AppPractitionerId("anna"), kRupa, ClinicId("cli_1"), {}}, begun));
+  Hourly hourly{house};
+  hourly.send("cli_1", 25, begun);
+  hourly.send("cli_none_is_connected_to", 25, begun);
+
+  network::Silence silence(7);
+  const auto read_all = [&] {
+    int parts = 1;
+    for (; parts < 100; ++parts) {
+      const auto done = silence.read_on(*house.views_->snapshot());
+      EXPECT_TRUE(done);
+      if (!done || *done) break;
+    }
+    return parts;
+  };
+  const auto silent_at = [&](Timestamp now) { return *silence.clinics(*house.views_->snapshot(), now); };
+  EXPECT_EQ(read_all(), 8) << "50 records, 7 at once";
+  EXPECT_TRUE(silent_at(after(32)).empty());
+  ASSERT_EQ(silent_at(after(33)).size(), 1U) << "more than eight of its usual gaps after its last event";
+  EXPECT_EQ(silent_at(after(33))[0].last_event_at, after(24));
+  EXPECT_EQ(silent_at(after(33))[0].usual_gap, std::chrono::hours(1));
+
+  hourly.send("cli_1", 1, after(33));
+  EXPECT_EQ(read_all(), 1) << "only what is new";
+  EXPECT_TRUE(silent_at(after(34)).empty());
+}
+
 TEST(NetworkSchedule, each_clinic_is_read_when_its_time_has_come_and_once_for_all_its_consents) {
   std::atomic<int> asked = 0;
   Beside house([&](const http::Request&) {

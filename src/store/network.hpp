@@ -153,6 +153,7 @@ struct NetworkRun {
 
 inline constexpr std::int64_t kRunsKept = 200;
 
+// What a stretch of the log says of a clinic.
 struct ClinicActivity {
   SourceId source;
   ClinicId clinic;
@@ -191,7 +192,10 @@ class NetworkReads {
 
   // Practitioners who decide the clinic of an order that waits for it.
   virtual std::vector<PractitionerId> practitioners_without_clinic(const SourceId& source, std::size_t limit) = 0;
-  virtual std::vector<ClinicActivity> activity() = 0;  // of connected clinics
+  // By the events of records after `after`, up to `through`, of orders that have a clinic. Clinics with none are left
+  // out.
+  virtual std::vector<ClinicActivity> activity(Sequence after, Sequence through) = 0;
+  virtual std::vector<std::pair<SourceId, ClinicId>> connected_clinics() = 0;  // ordered
 };
 
 class NetworkWrites {

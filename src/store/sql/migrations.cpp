@@ -63,6 +63,13 @@ constexpr char kSlotsDown[] = {
 #embed "../sqlite/migrations/0009_slots.down.sql"
     , 0};
 
+constexpr char kMissingUp[] = {
+#embed "../sqlite/migrations/0010_missing.up.sql"
+    , 0};
+constexpr char kMissingDown[] = {
+#embed "../sqlite/migrations/0010_missing.down.sql"
+    , 0};
+
 constexpr char kAuditUp[] = {
 #embed "../sqlite/migrations/audit_0001.up.sql"
     , 0};
@@ -70,10 +77,11 @@ constexpr char kAuditDown[] = {
 #embed "../sqlite/migrations/audit_0001.down.sql"
     , 0};
 
-constexpr std::array kViews{
-    Migration{kViewsUp, kViewsDown},     Migration{kReachUp, kReachDown},           Migration{kResultsUp, kResultsDown},
-    Migration{kAccessUp, kAccessDown},   Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-    Migration{kNetworkUp, kNetworkDown}, Migration{kReviewsUp, kReviewsDown},       Migration{kSlotsUp, kSlotsDown}};
+constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
+                            Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
+                            Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+                            Migration{kNetworkUp, kNetworkDown},       Migration{kReviewsUp, kReviewsDown},
+                            Migration{kSlotsUp, kSlotsDown},           Migration{kMissingUp, kMissingDown}};
 
 constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 

@@ -183,23 +183,33 @@ bool SqlNetworkReads::has_pending_documents(OrderKey order) {
       .next();
 }
 
+// In these words, by which both databases see that the index of these uses holds all that is asked for.
+#define NOT_FETCHED "state IN ('pending', 'missing')"
+
 DocumentTotals SqlNetworkReads::document_totals() {
   DocumentTotals totals;
   totals.documents = count_of(database_, "SELECT count(*) FROM documents");
   totals.bytes = count_of(database_, "SELECT COALESCE(sum(bytes), 0) FROM documents");
-  totals.pending = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'pending'");
-  totals.missing = count_of(database_, "SELECT count(*) FROM document_uses WHERE open = 1 AND state = 'missing'");
-  totals.waiting = count_of(
-      database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing' AND reason = 'no_consent'");
-  totals.given_up = count_of(
-      database_, "SELECT count(*) FROM document_uses WHERE open = 0 AND state = 'missing' AND reason <> 'no_consent'");
+  Query query(database_, "SELECT state, open, reason = 'no_consent', count(*) FROM document_uses WHERE " NOT_FETCHED
+                         " GROUP BY state, open, reason = 'no_consent'");
+  while (query.next()) {
+    const bool is_open = query.boolean(1);
+    const bool is_missing = query.text(0) == "missing";
+    if (!is_missing && !is_open) continue;
+    auto& total = !is_missing        ? totals.pending
+                  : is_open          ? totals.missing
+                  : query.boolean(2) ? totals.waiting
+                                     : totals.given_up;
+    total += query.integer(3);
+  }
   return totals;
 }
 
-#define MISSING_CONDITION                                                                                              \
-  "u.state IN ('pending', 'missing') AND (?1 = '' OR u.source = ?1) AND (?2 = '' OR e.order_id = ?2) AND (?3 = '' OR " \
-  "(?3 = 'given_up' AND u.state = 'missing' AND u.open = 0 AND u.reason <> 'no_consent') OR "                          \
-  "(?3 = 'waiting' AND u.state = 'missing' AND u.open = 0 AND u.reason = 'no_consent') OR "                            \
+#define MISSING_CONDITION                                                                     \
+  "u." NOT_FETCHED                                                                            \
+  " AND (?1 = '' OR u.source = ?1) AND (?2 = '' OR e.order_id = ?2) AND (?3 = '' OR "         \
+  "(?3 = 'given_up' AND u.state = 'missing' AND u.open = 0 AND u.reason <> 'no_consent') OR " \
+  "(?3 = 'waiting' AND u.state = 'missing' AND u.open = 0 AND u.reason = 'no_consent') OR "   \
   "(?3 = u.state AND u.open = 1)) AND u.record > ?4"
 
 std::vector<MissingDocument> SqlNetworkReads::missing_documents(const MissingFilter& filter, Sequence after,
@@ -240,7 +250,7 @@ Retried SqlNetworkWrites::retry_missing(const MissingFilter& filter, Timestamp n
   retried.taken_up = count(Query(
       database_,
       "UPDATE document_uses SET open = 1, tries = 0, received_at = ?1, next_try_at = ?1 WHERE open = 0 AND state = "
-      "'missing'" RETRY_CONDITION " RETURNING record",
+      "'missing' AND " NOT_FETCHED RETRY_CONDITION " RETURNING record",
       now.microseconds, filter.source.text(), filter.order.text(), filter.clinic.text()));
   return retried;
 }
@@ -445,19 +455,26 @@ std::vector<PractitionerId> SqlNetworkReads::practitioners_without_clinic(const 
   return practitioners;
 }
 
-std::vector<ClinicActivity> SqlNetworkReads::activity() {
-  Query query(
-      database_,
-      "SELECT o.source, o.clinic_id, count(*), min(e.received_at), max(e.received_at) FROM orders o JOIN events "
-      "e ON e.order_key = o.order_key WHERE EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id "
-      "AND c.source = o.source AND c.ended_at IS NULL) GROUP BY o.source, o.clinic_id ORDER BY o.source, "
-      "o.clinic_id");
+std::vector<ClinicActivity> SqlNetworkReads::activity(Sequence after, Sequence through) {
+  Query query(database_,
+              "SELECT o.source, o.clinic_id, count(*), min(e.received_at), max(e.received_at) FROM events e CROSS JOIN "
+              "orders o WHERE e.record > ?1 AND e.record <= ?2 AND o.order_key = e.order_key AND o.clinic_id <> '' "
+              "GROUP BY o.source, o.clinic_id",
+              as_number(after), as_number(through));
   std::vector<ClinicActivity> rows;
   while (query.next()) {
     rows.push_back({SourceId(query.text(0)), ClinicId(query.text(1)), query.integer(2), Timestamp{query.integer(3)},
                     Timestamp{query.integer(4)}});
   }
   return rows;
+}
+
+std::vector<std::pair<SourceId, ClinicId>> SqlNetworkReads::connected_clinics() {
+  std::vector<std::pair<SourceId, ClinicId>> clinics;
+  Query query(database_,
+              "SELECT DISTINCT source, clinic_id FROM connections WHERE ended_at IS NULL ORDER BY source, clinic_id");
+  while (query.next()) clinics.emplace_back(SourceId(query.text(0)), ClinicId(query.text(1)));
+  return clinics;
 }
 
 }  // namespace resultsync::store::sql

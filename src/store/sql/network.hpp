@@ -30,7 +30,8 @@ class SqlNetworkReads final : public NetworkReads {
   std::optional<NetworkRun> next_run() override;
   std::optional<NetworkRun> last_run(const SourceId& source, const ClinicId& clinic) override;
   std::vector<PractitionerId> practitioners_without_clinic(const SourceId& source, std::size_t limit) override;
-  std::vector<ClinicActivity> activity() override;
+  std::vector<ClinicActivity> activity(Sequence after, Sequence through) override;
+  std::vector<std::pair<SourceId, ClinicId>> connected_clinics() override;
 
  private:
   Database& database_;

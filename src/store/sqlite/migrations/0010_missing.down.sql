@@ -1,0 +1,1 @@
+DROP INDEX document_uses_not_fetched;
