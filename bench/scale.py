@@ -13,6 +13,7 @@ millisecond and a half (measure/pauses.py), the figures are said without the req
     bench/scale.py                          # 100 thousand, 1 million, 10 million events on the embedded store
     bench/scale.py --events 100000,1000000  # other steps
     bench/scale.py --store postgres         # the same on a private PostgreSQL
+    bench/scale.py --store postgres --cluster shared_buffers=10GB --cluster huge_pages=on  # with settings of yours
     bench/scale.py --quick                  # small, to see that everything works
 
 Only loopback is a target. Python's standard library is all it needs.
@@ -45,6 +46,7 @@ CLINICS = 200
 GOAL = 1.5  # the most that the large installation may be slower than the small one beside it
 LOOKS = 2_000
 TIMES = 3          # that each step is looked at
+SMALL = {"shared_buffers": "1GB"}  # of PostgreSQL: holds all of the small one, and leaves the memory to the large one
 DISK_SPARE = 1.25  # of the space that the events so far say a step will take
 DISK_LEFT_BYTES = 2 << 30
 TALK_SECONDS = 30
@@ -57,6 +59,7 @@ def main() -> int:
     parser.add_argument("--directory", type=pathlib.Path, default=None, help="where the server keeps its data")
     parser.add_argument("--events", type=steps_of, default="100000,1000000,10000000", help="steps, as events in all: ascending numbers with commas between")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--cluster", type=setting_of, action="append", default=[], metavar="NAME=VALUE", help="a setting of PostgreSQL, beside those of large tables")
     parser.add_argument("--seconds", type=float, default=6, help="of each measurement of intake")
     parser.add_argument("--quick", action="store_true", help="2,000 and 20,000 events, printed and not kept")
     arguments = parser.parse_args()
@@ -64,7 +67,7 @@ def main() -> int:
     directory = (arguments.directory or build / "bench-data").resolve()
     steps = [2_000, 20_000] if arguments.quick else arguments.events
     server = (ResultsyncOnPostgres if arguments.store == "postgres" else Resultsync)("resultsync", build / "resultsync")
-    server.more_settings = LARGE
+    server.more_settings = LARGE | dict(arguments.cluster)
     loadgen = build / "bench" / "loadgen"
     if not server.binary.exists():
         print("skipped: no resultsync")
@@ -72,6 +75,8 @@ def main() -> int:
 
     report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine.describe(),
               "store": arguments.store, "steps": []}
+    if arguments.store == "postgres":
+        report["cluster"] = server.more_settings
     seconds, looks = (0.5, LOOKS // 10) if arguments.quick else (arguments.seconds, LOOKS)
     with fresh_directory(directory) as place, contextlib.ExitStack() as started:
         large = installation(server, place, started)
@@ -87,7 +92,9 @@ def main() -> int:
         if len(report["steps"]) > 1:
             talk(f"beside it, one of {steps[0]:,} events")
             (place / "small").mkdir()
-            small = installation(server, place / "small", started)
+            beside = dataclasses.replace(server)
+            beside.more_settings = server.more_settings | SMALL
+            small = installation(beside, place / "small", started)
             small.fill(loadgen, "s0x", steps[0])
             report["beside"] = dict(zip(("small", "large"), look([small, large], loadgen, "b", seconds, looks)))
             if arguments.store == "postgres":
@@ -104,6 +111,13 @@ def main() -> int:
         (results / f"{name}-{datetime.date.today().isoformat()}.json").write_text(json.dumps(report, indent=1) + "\n")
         (results / f"{name}.md").write_text(text)
     return 0
+
+
+def setting_of(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as shared_buffers=10GB")
+    return name, value
 
 
 def steps_of(text: str) -> list[int]:
@@ -307,7 +321,8 @@ def disk(running: Running, stored: int) -> dict:
 
 
 def readable(report: dict) -> str:
-    lines = [f"# scale, {report['store']}", "", f"{report['date']}; {report['machine']}", "",
+    cluster = ", ".join(f"{name}={value}" for name, value in report.get("cluster", {}).items())
+    lines = [f"# scale, {report['store']}", "", f"{report['date']}; {report['machine']}" + (f"; {cluster}" if cluster else ""), "",
              "| events | intake/s | feed page p50 / p99 ms | order p50 / p99 ms | log bytes/event | views bytes/event | RSS MB | filled in s |",
              "|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for step in report["steps"]:

@@ -12,6 +12,7 @@
 #include "api/service.hpp"
 #include "api/told.hpp"
 #include "orders/decode.hpp"
+#include "store/whole_order.hpp"
 
 namespace resultsync::api {
 namespace {
@@ -42,16 +43,14 @@ void write_versions(JsonWriter& json, const orders::TestHistory& test, const Eve
   json.end_array();
 }
 
-void write_tests(JsonWriter& json, const orders::OrderHistory& history, const EventsOfRecords& events,
-                 const std::vector<store::ToldMissing>& told_missing, const std::map<OrderedTestId, Judged>& said,
-                 Bodies& bodies) {
+void write_tests(JsonWriter& json, const store::WholeOrder& whole, Bodies& bodies) {
   json.key("tests").begin_array();
-  for (const orders::TestHistory& test : history.tests) {
+  for (const orders::TestHistory& test : whole.order.history.tests) {
     if (test.points.empty()) continue;  // known by its versions only: its events are still being read
     json.begin_object().member("id", test.id.text());
     json.key("current_version");
     test.current() == 0 ? json.null() : json.number(test.current());
-    const auto missing = missing_of(told_missing, test.id, test.current());
+    const auto missing = missing_of(whole.told_missing, test.id, test.current());
     const auto body = body_as_told(bodies.of(test.points.back().record), missing);
     json.key("ordered_test").raw(orders::resources_of(body->bytes, test.id).ordered_test);
     if (!body->unavailable.empty()) json.member("unavailable", body->unavailable);
@@ -59,8 +58,9 @@ void write_tests(JsonWriter& json, const orders::OrderHistory& history, const Ev
     json.key("result").begin_object();
     write_reading(json, test.id, *body, orders::contents_before(test, test.points.back().record, kEverything), bodies);
     json.end_object();
-    if (const auto one = said.find(test.id); one != said.end()) write_judged(json, one->second);
-    write_versions(json, test, events);
+    if (const auto review = whole.reviews.find(test.id); review != whole.reviews.end())
+      write_judged(json, judged(whole.said, {whole.order.row.key, test.id}, review->second));
+    write_versions(json, test, whole.events);
     json.end_object();
   }
   json.end_array();
@@ -80,29 +80,6 @@ void write_history(JsonWriter& json, const orders::OrderHistory& history, const 
   json.end_array();
 }
 
-// The events of all records that the answer names.
-EventsOfRecords load_events(store::ViewsSnapshot& snapshot, const orders::OrderHistory& history) {
-  std::set<Sequence> records;
-  for (const auto& point : history.points) records.insert(point.record);
-  for (const auto& test : history.tests) {
-    for (const auto& version : test.versions) records.insert(version.record);
-  }
-  return snapshot.events_of_records(std::vector(records.begin(), records.end()));
-}
-
-// What practitioners said of each of the order's results.
-std::map<OrderedTestId, Judged> load_judged(store::ViewsSnapshot& snapshot, const store::OrderRow& order,
-                                            store::Reach reach) {
-  store::ResultFilter filter;
-  filter.sight.reach = reach;
-  filter.source = order.source;
-  filter.order = order.id;
-  std::map<OrderedTestId, Judged> said;
-  for (const auto& row : snapshot.results().changed(filter, {}, std::numeric_limits<std::size_t>::max()))
-    said.emplace(row.test, judged(snapshot, row));
-  return said;
-}
-
 // S5: an order is a practitioner's if one of their connections has its clinic.
 bool is_visible(const store::OrderRow& order, const store::PractitionerRow& practitioner) {
   return !order.clinic.empty() &&
@@ -116,8 +93,8 @@ Problem unknown_order() {
 }
 
 // The one order of this id that the call may see.
-Checked<store::OrderRecord> find_order(store::ViewsSnapshot& snapshot, const Call& call,
-                                       const std::optional<SourceId>& source) {
+Checked<store::WholeOrder> find_order(store::ViewsSnapshot& snapshot, const Call& call,
+                                      const std::optional<SourceId>& source) {
   std::optional<store::PractitionerRow> practitioner;
   if (const auto id = call.parameters.text("practitioner")) {
     auto row = connected_practitioner(snapshot, AppPractitionerId(*id), call.caller.reach);
@@ -137,10 +114,10 @@ Checked<store::OrderRecord> find_order(store::ViewsSnapshot& snapshot, const Cal
     for (const auto& row : rows) problem.sources.push_back(row.source);
     return std::unexpected(std::move(problem));
   }
-  auto order = snapshot.order(rows.front().key);
+  auto whole = snapshot.whole_order(rows.front().key);
   if (const auto ok = snapshot.status(); !ok) return std::unexpected(store_failed(ok.error()));
-  if (!order || order->history.points.empty()) return std::unexpected(unknown_order());
-  return std::move(*order);
+  if (!whole || whole->order.history.points.empty()) return std::unexpected(unknown_order());
+  return std::move(*whole);
 }
 
 struct OrdersQuestion {
@@ -209,24 +186,21 @@ Reply get_order(Service& service, const Call& call) {
   const auto source = source_filter(service.context, call.parameters);
   if (!source) return source.error();
   auto snapshot = service.context.views.snapshot();
-  const auto order = find_order(*snapshot, call, *source);
-  if (!order) return order.error();
-  const auto events = load_events(*snapshot, order->history);
-  const auto told_missing = snapshot->network().told_missing(order->row.key);
-  const auto said = load_judged(*snapshot, order->row, call.caller.reach);
-  if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
+  const auto whole = find_order(*snapshot, call, *source);
+  if (!whole) return whole.error();
   snapshot.reset();
+  const store::OrderRecord& order = whole->order;
 
   Bodies bodies(service.context.log);
-  const auto latest = bodies.of(order->history.latest().record);
+  const auto latest = bodies.of(order.history.latest().record);
   JsonWriter json;
   json.begin_object();
-  write_order_members(json, *order);
-  json.member("clinic_set_by_operator", order->row.by_operator);
+  write_order_members(json, order);
+  json.member("clinic_set_by_operator", order.row.by_operator);
   json.key("order").raw(orders::resources_of(latest->bytes, {}).order);
   if (!latest->unavailable.empty()) json.member("unavailable", latest->unavailable);
-  write_tests(json, order->history, events, told_missing, said, bodies);
-  write_history(json, order->history, events);
+  write_tests(json, *whole, bodies);
+  write_history(json, order.history, whole->events);
   json.end_object();
   return json_response(200, json);
 }

@@ -120,6 +120,11 @@ Checked<ResultsQuestion> read_question(const Service& service, const Parameters&
   return question;
 }
 
+std::vector<store::OrderKey> keys_of(const std::map<store::OrderKey, store::OrderRecord>& orders) {
+  const auto keys = orders | std::views::keys;
+  return {keys.begin(), keys.end()};
+}
+
 Problem unknown_result() {
   return not_found("unknown_result", "There is no result of an ordered test with this id, or it may not be seen.");
 }
@@ -261,6 +266,13 @@ std::optional<VersionPlace> told_place_of(const orders::TestHistory& test, int v
   return place;
 }
 
+std::map<store::OrderKey, store::OrderRecord> orders_of(store::ViewsSnapshot& snapshot,
+                                                        std::span<const store::ResultRow> rows) {
+  std::set<store::OrderKey> keys;
+  for (const store::ResultRow& row : rows) keys.insert(row.order_key);
+  return snapshot.orders(std::vector(keys.begin(), keys.end()));
+}
+
 std::optional<results::Interpretation> known_at(const VersionPlace& place, const OrderedTestId& test, Bodies& bodies) {
   results::KnownResult known;
   const auto take = [&](Sequence record) {
@@ -285,26 +297,30 @@ Reply list_results(Service& service, const Call& call) {
   if (!sight) return sight.error();
   question->filter.sight = *sight;
   const auto rows = snapshot->results().changed(question->filter, question->after, question->limit + 1);
-  std::map<store::TestKey, Sequence> records;
-  std::map<store::TestKey, Judged> said;
-  for (const auto& row : rows | std::views::take(question->limit)) {
-    const auto order = snapshot->order(row.order_key);
-    const auto* test = order ? order->history.test(row.test) : nullptr;
-    if (test != nullptr && !test->points.empty()) records[row.key] = test->points.back().record;
-    said.emplace(row.key, judged(*snapshot, row));
-  }
+  const std::span shown_rows(rows.data(), std::min(rows.size(), question->limit));
+  const auto orders = orders_of(*snapshot, shown_rows);
+  const auto said = snapshot->reviews().last_said(keys_of(orders));
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
 
+  std::map<store::TestKey, Sequence> records;
+  std::vector<Sequence> all_records;
+  for (const auto& row : shown_rows) {
+    const auto order = orders.find(row.order_key);
+    const auto* test = order != orders.end() ? order->second.history.test(row.test) : nullptr;
+    if (test == nullptr || test->points.empty()) continue;
+    all_records.push_back(records[row.key] = test->points.back().record);
+  }
   Bodies bodies(service.context.log);
+  bodies.look_ahead(all_records);
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   std::optional<store::ResultPlace> next;
   std::size_t shown = 0;
-  for (const auto& row : rows | std::views::take(question->limit)) {
+  for (const auto& row : shown_rows) {
     json.begin_object();
     write_row(json, row);
-    write_judged(json, said[row.key]);
+    write_judged(json, judged(said, {row.order_key, row.test}, row.review));
     write_summary(json, *bodies.of(records[row.key]), row.test,
                   sync::panic_flags_of(service.context.panic_flags, row.source));
     json.end_object();
@@ -341,7 +357,7 @@ Reply get_result(Service& service, const Call& call) {
                           snapshot->reviews().last_signature_of(found->row.order_key, test.id, version.number)});
   }
   const auto event = snapshot->event_of_record(current->record);
-  const Judged said = judged(*snapshot, found->row);
+  const auto said = snapshot->reviews().last_said(std::span(&found->row.order_key, 1));
   if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   snapshot.reset();
 
@@ -349,7 +365,7 @@ Reply get_result(Service& service, const Call& call) {
   JsonWriter json;
   json.begin_object();
   write_row(json, found->row);
-  write_judged(json, said);
+  write_judged(json, judged(said, {found->row.order_key, found->row.test}, found->row.review));
   json.key("result").begin_object();
   write_version(json, *current, test.id, event, bodies);
   json.end_object();

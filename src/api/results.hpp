@@ -1,7 +1,11 @@
 // What the faces of results have in common: who looks, and where a version of a result stands in the event log.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +51,25 @@ std::optional<VersionPlace> place_of(const orders::TestHistory& test, int versio
 // came.
 std::optional<VersionPlace> told_place_of(const orders::TestHistory& test, int version,
                                           const std::vector<store::ToldMissing>& told_missing);
+
+// Before the version at `index` of those that are gone over is read: once in a while, the bodies that known_at() needs
+// of it and of the next ones are asked for together. `place_of_item` gives the VersionPlace of one of them.
+template <class Items, class PlaceOfItem>
+void look_ahead(const Items& items, std::size_t index, const PlaceOfItem& place_of_item, Bodies& bodies) {
+  constexpr std::size_t kAtOnce = 16;
+  if (index % kAtOnce != 0) return;
+  std::vector<Sequence> records;
+  for (std::size_t i = index; i < std::min(index + kAtOnce, items.size()); ++i) {
+    const VersionPlace& place = std::invoke(place_of_item, items[i]);
+    records.insert(records.end(), place.before.begin(), place.before.end());
+    records.push_back(place.record);
+  }
+  bodies.look_ahead(records);
+}
+
+// The histories of the orders of these results, asked for together.
+std::map<store::OrderKey, store::OrderRecord> orders_of(store::ViewsSnapshot& snapshot,
+                                                        std::span<const store::ResultRow> rows);
 
 // The file in an event's body, as it is read today.
 results::ResultFile read_file(const Body& body, const OrderedTestId& test);

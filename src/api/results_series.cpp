@@ -259,9 +259,10 @@ Checked<PatientTests> load_tests(Service& service, const Call& call) {
       found.complete = false;
       rows.pop_back();
     }
+    const auto orders = orders_of(*snapshot, rows);
     for (auto& row : rows) {
-      const auto order = snapshot->order(row.order_key);
-      const auto* test = order ? order->history.test(row.test) : nullptr;
+      const auto order = orders.find(row.order_key);
+      const auto* test = order != orders.end() ? order->second.history.test(row.test) : nullptr;
       const auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
       if (place) found.tests.emplace_back(std::move(row), *place);
     }
@@ -280,7 +281,9 @@ template <class Taker>
 bool walk(const PatientTests& found, const ApiContext& context, Taker& taker) {
   Bodies bodies(context.log);
   bool readable = true;
-  for (const auto& [row, place] : found.tests) {
+  for (std::size_t i = 0; i < found.tests.size(); ++i) {
+    look_ahead(found.tests, i, &std::pair<store::ResultRow, VersionPlace>::second, bodies);
+    const auto& [row, place] = found.tests[i];
     const auto known = known_at(place, row.test, bodies);
     if (!known) {
       readable = false;

@@ -144,10 +144,11 @@ void end_by_acknowledgement(store::ViewsTransaction& transaction, store::Critica
 
 }  // namespace
 
-Judged judged(store::ViewsSnapshot& snapshot, const store::ResultRow& result) {
-  auto& reviews = snapshot.reviews();
-  return {result.review, reviews.last_signature(result.order_key, result.test),
-          reviews.last_critical(result.order_key, result.test)};
+Judged judged(const store::LastSaid& said, const store::LastSaid::OfTest& test, store::Review review) {
+  Judged judged{.review = review, .last = {}, .critical = {}};
+  if (const auto last = said.signatures.find(test); last != said.signatures.end()) judged.last = last->second;
+  if (const auto last = said.criticals.find(test); last != said.criticals.end()) judged.critical = last->second;
+  return judged;
 }
 
 void write_judged(JsonWriter& json, const Judged& judged) {

@@ -13,7 +13,8 @@ struct Judged {
   std::optional<store::SignatureRow> last;     // the newest signature of any version
   std::optional<store::CriticalRow> critical;  // the newest version that was critical
 };
-Judged judged(store::ViewsSnapshot& snapshot, const store::ResultRow& result);
+// `said` is of the result's order, at least.
+Judged judged(const store::LastSaid& said, const store::LastSaid::OfTest& test, store::Review review);
 
 // Into an open object: `review` and `critical`.
 void write_judged(JsonWriter& json, const Judged& judged);

@@ -1,6 +1,7 @@
 // /v1/unmatched: events that cannot be given to anybody yet, and an operator's word on where they belong (S6).
 #include <array>
 #include <ranges>
+#include <set>
 
 #include "api/cursor.hpp"
 #include "api/json_body.hpp"
@@ -10,15 +11,16 @@
 namespace resultsync::api {
 namespace {
 
-void write_unmatched(JsonWriter& json, const store::EventRow& event, const std::optional<store::OrderRecord>& order) {
+void write_unmatched(JsonWriter& json, const store::EventRow& event, const store::OrderRecord* order) {
   json.begin_object()
       .member("event_id", event.id.text())
       .member("source", event.source.text())
       .member("type", event.type);
   json.member("reason", orders::name_of(event.reason));
   id_member(json, "order_id", event.order.text());
-  id_member(json, "clinic_id", order ? order->row.clinic.text() : std::string{});
-  id_member(json, "vendor_practitioner_id", order ? order->history.deciding_practitioner().text() : std::string{});
+  id_member(json, "clinic_id", order != nullptr ? order->row.clinic.text() : std::string{});
+  id_member(json, "vendor_practitioner_id",
+            order != nullptr ? order->history.deciding_practitioner().text() : std::string{});
   time_member(json, "since", event.received_at);
   json.end_object();
 }
@@ -57,10 +59,17 @@ Reply list_unmatched(Service& service, const Call& call) {
   const auto snapshot = service.context.views.snapshot();
   const auto events = snapshot->waiting(after, count + 1);
 
+  std::set<store::OrderKey> keys;
+  for (const auto& event : events | std::views::take(count)) {
+    if (event.order_key) keys.insert(event.order_key);
+  }
+  const auto orders = snapshot->orders(std::vector(keys.begin(), keys.end()));
+
   JsonWriter json;
   json.begin_object().key("items").begin_array();
   for (const auto& event : events | std::views::take(count)) {
-    write_unmatched(json, event, event.order_key ? snapshot->order(event.order_key) : std::nullopt);
+    const auto order = orders.find(event.order_key);
+    write_unmatched(json, event, order == orders.end() ? nullptr : &order->second);
   }
   json.end_array().key("next");
   events.size() > count ? json.string(format_unmatched_cursor(events[count - 1].record)) : json.null();

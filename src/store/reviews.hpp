@@ -3,9 +3,12 @@
 // what is current has been signed stands with the result (ResultRow::review). Notes are sealed before they come here.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/views.hpp"
@@ -83,14 +86,21 @@ struct CriticalTotals {
   std::optional<Timestamp> oldest;  // clock_at
 };
 
+// What was said last of each test of some orders; tests of which nothing was said are left out.
+struct LastSaid {
+  using OfTest = std::pair<OrderKey, OrderedTestId>;
+  std::map<OfTest, SignatureRow> signatures;  // the newest of any version
+  std::map<OfTest, CriticalRow> criticals;    // the newest version that was critical
+};
+
 class ReviewReads {
  public:
   virtual ~ReviewReads() = default;
   // Of a test that was found in sight; newest first, those before `before` (0: from the newest).
   virtual std::vector<SignatureRow> signatures(OrderKey order, const OrderedTestId& test, SignatureKey before,
                                                std::size_t limit) = 0;
-  // The newest of any version.
-  virtual std::optional<SignatureRow> last_signature(OrderKey order, const OrderedTestId& test) = 0;
+  // Of all tests of these orders, which were found in sight; asked for together.
+  virtual LastSaid last_said(std::span<const OrderKey> orders) = 0;
   // The newest of this version.
   virtual std::optional<SignatureRow> last_signature_of(OrderKey order, const OrderedTestId& test, int version) = 0;
 

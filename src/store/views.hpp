@@ -176,6 +176,7 @@ class ReaderReads;     // store/readers.hpp
 class ReaderWrites;    // store/readers.hpp
 class ReviewReads;     // store/reviews.hpp
 class ReviewWrites;    // store/reviews.hpp
+struct WholeOrder;     // store/whole_order.hpp
 
 // A consistent look at the views. Used by one thread at a time; hold it briefly.
 class ViewsSnapshot {
@@ -204,6 +205,8 @@ class ViewsSnapshot {
 
   virtual std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) = 0;
   virtual std::optional<OrderRecord> order(OrderKey key) = 0;
+  // With all that is known of it, for few questions (store/whole_order.hpp).
+  virtual std::optional<WholeOrder> whole_order(OrderKey key) = 0;
   // The same for several, asked for together; those that are not there are left out.
   virtual std::map<OrderKey, OrderRecord> orders(std::span<const OrderKey> keys) = 0;
   // The durable facts about an order that is not in the views yet: a rebuild starts from them.

@@ -142,14 +142,12 @@ Reply fhir_read(Service& service, const Call& call) {
     }
     // A patient is shown as the newest of their tests that can be read has them.
     constexpr std::size_t kTestsLookedAt = 20;
-    for (auto& row : snapshot->results().search(wanted, store::kNewestTest, kTestsLookedAt)) {
-      if (auto one = plan(*snapshot, std::move(row))) planned.push_back(std::move(*one));
-    }
+    planned = plan(*snapshot, snapshot->results().search(wanted, store::kNewestTest, kTestsLookedAt));
     if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
   }
   const Place place = place_of_caller(call);
   Bodies bodies(service.context.log);
-  for (const Planned& one : planned) {
+  for (const Planned& one : planned) {  // most often the first one has it: nothing is looked ahead for
     const auto resources = resources_of(one, place.origin, bodies);
     const fhir::Resource* resource = resources ? resources->find(*type, id) : nullptr;
     if (resource == nullptr) continue;

@@ -220,7 +220,9 @@ class Search {
   Checked<http::Response> run(const Call& call) {
     auto rows = load();
     if (!rows) return std::unexpected(rows.error());
-    for (Planned& planned : *rows) {
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+      const Planned& planned = (*rows)[i];
+      look_ahead(*rows, i, &Planned::place, bodies_);
       const std::uint64_t before = total_;
       const bool has_room = take(planned);
       if (total_ > before) call.objects.add("orders", planned.row.order.text());
@@ -243,10 +245,7 @@ class Search {
       next_ = Cursor{rows.back().key.value, 0, 0};
       rows.pop_back();
     }
-    std::vector<Planned> planned;
-    for (ResultRow& row : rows) {
-      if (auto one = plan(*snapshot, std::move(row))) planned.push_back(std::move(*one));
-    }
+    auto planned = plan(*snapshot, std::move(rows));
     if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
     return planned;
   }
@@ -324,14 +323,14 @@ class Search {
         ResultSearch search;
         search.sight = sight_;
         search.patient = {source, patient};
-        for (ResultRow& row : snapshot->results().search(search, store::kNewestTest, kTestsMax)) {
-          if (auto one = plan(*snapshot, std::move(row))) planned.push_back(std::move(*one));
-        }
+        planned = plan(*snapshot, snapshot->results().search(search, store::kNewestTest, kTestsMax));
         if (const auto ok = snapshot->status(); !ok) return store_failed(ok.error());
       }
       const std::string id = store::fhir_prefix_of_patient(source, patient) + ".patient";
-      for (const Planned& one : planned) {
+      for (std::size_t i = 0; i < planned.size(); ++i) {
+        const Planned& one = planned[i];
         if (left_out_) return std::nullopt;
+        look_ahead(planned, i, &Planned::place, bodies_);
         const auto resources = resources_of(one, place_.origin, bodies_);
         if (!resources) continue;
         const std::size_t before = included_count_;

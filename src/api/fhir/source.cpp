@@ -2,12 +2,16 @@
 
 namespace resultsync::api::fhir_face {
 
-std::optional<Planned> plan(store::ViewsSnapshot& snapshot, store::ResultRow row) {
-  const auto order = snapshot.order(row.order_key);
-  const auto* test = order ? order->history.test(row.test) : nullptr;
-  auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
-  if (!place) return std::nullopt;
-  return Planned{std::move(row), std::move(*place), order->history.deciding_practitioner()};
+std::vector<Planned> plan(store::ViewsSnapshot& snapshot, std::vector<store::ResultRow> rows) {
+  const auto orders = orders_of(snapshot, rows);
+  std::vector<Planned> planned;
+  for (store::ResultRow& row : rows) {
+    const auto order = orders.find(row.order_key);
+    const auto* test = order != orders.end() ? order->second.history.test(row.test) : nullptr;
+    auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
+    if (place) planned.push_back({std::move(row), std::move(*place), order->second.history.deciding_practitioner()});
+  }
+  return planned;
 }
 
 std::optional<fhir::Resources> resources_of(const Planned& planned, std::string_view base, Bodies& bodies) {

@@ -16,8 +16,8 @@ struct Planned {
   VersionPlace place;
   PractitionerId practitioner;
 };
-// Nothing for a test of which nothing is current.
-std::optional<Planned> plan(store::ViewsSnapshot& snapshot, store::ResultRow row);
+// In their order; those of which nothing is current are left out.
+std::vector<Planned> plan(store::ViewsSnapshot& snapshot, std::vector<store::ResultRow> rows);
 
 // `base`: "https://host", for where documents are. Nothing where the result was withdrawn, or cannot be read.
 std::optional<fhir::Resources> resources_of(const Planned& planned, std::string_view base, Bodies& bodies);

@@ -255,14 +255,18 @@ Retried SqlNetworkWrites::retry_missing(const MissingFilter& filter, Timestamp n
   return retried;
 }
 
-std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
-  Query query(database_,
-              "SELECT test_id, version, member, reason FROM told_missing WHERE order_key = ?1 ORDER BY test_id, "
-              "version, member",
-              order.value);
+const char* const kToldMissingOfOrder =
+    "SELECT test_id, version, member, reason FROM told_missing WHERE order_key = ?1 ORDER BY test_id, version, member";
+
+std::vector<ToldMissing> told_missing_rows(Query& query) {
   std::vector<ToldMissing> rows;
   while (query.next()) rows.push_back(told_missing_row(query));
   return rows;
+}
+
+std::vector<ToldMissing> SqlNetworkReads::told_missing(OrderKey order) {
+  Query query(database_, kToldMissingOfOrder, order.value);
+  return told_missing_rows(query);
 }
 
 std::map<OrderKey, std::vector<ToldMissing>> SqlNetworkReads::told_missing(std::span<const OrderKey> orders) {

@@ -6,6 +6,10 @@
 
 namespace resultsync::store::sql {
 
+// The question of told_missing(order), so that it can be asked together with others: its parameter is the order's key.
+extern const char* const kToldMissingOfOrder;
+std::vector<ToldMissing> told_missing_rows(Query& query);
+
 class SqlNetworkReads final : public NetworkReads {
  public:
   explicit SqlNetworkReads(Database& database) : database_(database) {}

@@ -5,10 +5,11 @@
 namespace resultsync::store::sql {
 namespace {
 
-#define SIGNATURES                                                                                              \
+#define SIGNATURE_ROWS                                                                                          \
   "SELECT s.signature_key, s.order_key, s.test_id, s.version, s.practitioner_key, p.app_id, s.action, s.note, " \
   "s.was_current, s.signed_at, s.signed_with FROM signatures s JOIN practitioners p ON p.practitioner_key = "   \
-  "s.practitioner_key WHERE s.order_key = ?1 AND s.test_id = ?2 "
+  "s.practitioner_key "
+#define SIGNATURES SIGNATURE_ROWS "WHERE s.order_key = ?1 AND s.test_id = ?2 "
 
 SignatureRow signature_row(const Query& query) {
   SignatureRow row;
@@ -85,8 +86,44 @@ std::vector<SignatureRow> SqlReviewReads::signatures(OrderKey order, const Order
   return rows;
 }
 
-std::optional<SignatureRow> SqlReviewReads::last_signature(OrderKey order, const OrderedTestId& test) {
-  return only_signature(Query(database_, SIGNATURES "ORDER BY s.signature_key DESC LIMIT 1", order.value, test.text()));
+AskedLastSaid::AskedLastSaid(Database& database, const AskedNumbers& orders)
+    : signatures_(database,
+                  SIGNATURE_ROWS "WHERE s.order_key IN " ASKED
+                                 "AND NOT EXISTS (SELECT 1 FROM signatures n WHERE n.order_key = s.order_key AND "
+                                 "n.test_id = s.test_id AND n.signature_key > s.signature_key)",
+                  orders),
+      criticals_(database,
+                 CRITICAL "WHERE k.order_key IN " ASKED
+                          "AND NOT EXISTS (SELECT 1 FROM critical_results n WHERE n.order_key = k.order_key AND "
+                          "n.test_id = k.test_id AND n.critical_key > k.critical_key)",
+                 orders) {}
+
+void AskedLastSaid::ask_ahead() {
+  signatures_.ask_ahead();
+  criticals_.ask_ahead();
+}
+
+void AskedLastSaid::read(LastSaid& said) {
+  while (signatures_.next()) {
+    SignatureRow row = signature_row(signatures_);
+    const LastSaid::OfTest of{row.order, row.test};
+    said.signatures.insert_or_assign(of, std::move(row));
+  }
+  while (criticals_.next()) {
+    CriticalRow row = critical_of(criticals_);
+    const LastSaid::OfTest of{row.order_key, row.test};
+    said.criticals.insert_or_assign(of, std::move(row));
+  }
+}
+
+LastSaid SqlReviewReads::last_said(std::span<const OrderKey> orders) {
+  LastSaid said;
+  asked_together(orders, &OrderKey::value, [&](const AskedNumbers& keys) {
+    AskedLastSaid asked(database_, keys);
+    asked.ask_ahead();
+    asked.read(said);
+  });
+  return said;
 }
 
 std::optional<SignatureRow> SqlReviewReads::last_signature_of(OrderKey order, const OrderedTestId& test, int version) {

@@ -2,16 +2,29 @@
 #pragma once
 
 #include "store/reviews.hpp"
+#include "store/sql/asked.hpp"
 #include "store/sql/database.hpp"
 
 namespace resultsync::store::sql {
+
+// The questions of SqlReviewReads::last_said(), so that they can be asked together with others.
+class AskedLastSaid {
+ public:
+  AskedLastSaid(Database& database, const AskedNumbers& orders);
+  void ask_ahead();
+  void read(LastSaid& said);
+
+ private:
+  Query signatures_;
+  Query criticals_;
+};
 
 class SqlReviewReads final : public ReviewReads {
  public:
   explicit SqlReviewReads(Database& database) : database_(database) {}
   std::vector<SignatureRow> signatures(OrderKey order, const OrderedTestId& test, SignatureKey before,
                                        std::size_t limit) override;
-  std::optional<SignatureRow> last_signature(OrderKey order, const OrderedTestId& test) override;
+  LastSaid last_said(std::span<const OrderKey> orders) override;
   std::optional<SignatureRow> last_signature_of(OrderKey order, const OrderedTestId& test, int version) override;
   std::vector<CriticalRow> critical(const CriticalFilter& filter, CriticalKey after, std::size_t limit) override;
   std::optional<CriticalRow> last_critical(OrderKey order, const OrderedTestId& test) override;

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "store/sql/rows.hpp"
+#include "store/whole_order.hpp"
 
 namespace resultsync::store::sql {
 namespace {
@@ -402,6 +404,31 @@ std::optional<OrderRecord> Session::order(OrderKey key) {
   if (!row.next()) return std::nullopt;
   order.row = order_row(row);
   return order;
+}
+
+std::optional<WholeOrder> Session::whole_order(OrderKey key) {
+  AskedNumbers only{};
+  only.fill(key.value);
+  Query told_missing(database_, kToldMissingOfOrder, key.value);
+  Query reviews(database_, "SELECT test_id, review FROM result_tests WHERE order_key = ?1", key.value);
+  AskedLastSaid said(database_, only);
+  told_missing.ask_ahead();
+  reviews.ask_ahead();
+  said.ask_ahead();
+  auto order = this->order(key);  // asks the rest, and waits for all
+  if (!order) return std::nullopt;
+  WholeOrder whole;
+  whole.order = std::move(*order);
+  whole.told_missing = told_missing_rows(told_missing);
+  while (reviews.next()) whole.reviews.emplace(reviews.text(0), static_cast<Review>(reviews.integer(1)));
+  said.read(whole.said);
+  std::set<Sequence> records;
+  for (const auto& point : whole.order.history.points) records.insert(point.record);
+  for (const auto& test : whole.order.history.tests) {
+    for (const auto& version : test.versions) records.insert(version.record);
+  }
+  whole.events = events_of_records(std::vector(records.begin(), records.end()));
+  return whole;
 }
 
 void Session::fill_history(OrderRecord& order, OrderKey key) {

@@ -47,6 +47,7 @@ class Session : public ViewsSnapshot {
 
   std::optional<OrderRecord> order(const SourceId& source, const OrderId& id) override;
   std::optional<OrderRecord> order(OrderKey key) override;
+  std::optional<WholeOrder> whole_order(OrderKey key) override;
   std::map<OrderKey, OrderRecord> orders(std::span<const OrderKey> keys) override;
   void fill_facts(OrderRecord& order) override;
   std::vector<OrderRow> orders_named(const OrderId& id, Reach reach) override;
