@@ -155,7 +155,12 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
   if (!by_name && search.test) return searched(search_query(search), search, before, limit, search.test->text());
   if (!by_name && search.identifier)
     return searched(search_query(search), search, before, limit, search.identifier.value);
-  if (by_name || !search.code) return searched(search_query(search), search, before, limit);
+  if (by_name || !search.code) {
+    const bool walks_all = !by_name && !search.sight.practitioner && search.sight.reach.is_everything();
+    std::optional<InOrder> in_order;
+    if (walks_all) in_order.emplace(database_);
+    return searched(search_query(search), search, before, limit);
+  }
   std::vector<std::int64_t> sets;
   {
     Query query(database_, "SELECT set_key FROM result_codes WHERE term = ?1 LIMIT ?2", search.code.value,
