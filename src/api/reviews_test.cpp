@@ -189,6 +189,31 @@ TEST_F(Reviews, the_worklist_is_what_is_left_to_sign) {
   EXPECT_EQ(code_of(house_.get("/v1/results?reviewed=maybe")), "bad_parameter");
 }
 
+TEST_F(Reviews, a_list_says_of_each_result_what_was_said_last_of_it) {
+  constexpr std::size_t kResults = 70;  // more than are asked for with one question
+  for (std::size_t i = 0; i < kResults; ++i) {
+    const std::string n = std::to_string(i);
+    receive("e" + n, i == 2 ? lab("6.9", "HH") : lab("4.0", "N"), "2024-06-13T00:00:00Z", "t" + n, "ord_" + n);
+  }
+  ASSERT_EQ(sign(1, by("anna"), "t0").status, 201);
+  ASSERT_EQ(sign(1, by("amy"), "t0").status, 201);
+  ASSERT_EQ(sign(1, by("anna"), "t69").status, 201);
+  const Json page(house_.get("/v1/results?limit=100").body);
+  ASSERT_EQ(page.size("/items"), kResults);
+  for (std::size_t i = 0; i < kResults; ++i) {
+    const std::string item = "/items/" + std::to_string(i);
+    const std::string test = page.text(item + "/ordered_test_id");
+    if (test == "t0" || test == "t69")
+      EXPECT_EQ(page.text(item + "/review/last/practitioner"), test == "t0" ? "amy" : "anna");
+    else
+      EXPECT_EQ(page.at(item + "/review/last"), "null") << test;
+    if (test == "t2")
+      EXPECT_EQ(page.text(item + "/critical/state"), "open");
+    else
+      EXPECT_EQ(page.at(item + "/critical"), "null") << test;
+  }
+}
+
 TEST_F(Reviews, each_is_on_record_and_its_note_nowhere) {
   receive("e1", lab("7.1", "HH"), "2024-06-13T00:00:00Z");
   ASSERT_EQ(acknowledge(1, by("anna", R"(,"note":"Zebedee fainted")")).status, 201);
