@@ -1,5 +1,8 @@
 #include "api/bodies.hpp"
 
+#include <set>
+#include <vector>
+
 namespace resultsync::api {
 namespace {
 constexpr std::size_t kKeptBytesMax = 8 * 1024 * 1024;
@@ -13,7 +16,9 @@ std::shared_ptr<const Body> Bodies::of(Sequence record) {
 }
 
 void Bodies::look_ahead(std::span<const Sequence> records) {
-  for (store::StoredRecord& found : log_.some_of(records, kKeptBytesMax / 2))
+  std::set<Sequence> wanted(records.begin(), records.end());
+  std::erase_if(wanted, [&](Sequence record) { return kept_.contains(record); });
+  for (store::StoredRecord& found : log_.some_of(std::vector(wanted.begin(), wanted.end()), kKeptBytesMax / 2))
     keep(found.sequence, {.bytes = std::move(found.record.body), .unavailable = {}});
 }
 

@@ -33,7 +33,7 @@ Result<std::optional<KeptTotals::Counted>> KeptTotals::get() {
 
 void KeptTotals::count_what_is_wanted(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [&] { return begun_ < wanted_; })) {
+  while (changed_.wait(lock, stop, [&] { return begun_ < wanted_; }) && !stop.stop_requested()) {
     ++begun_;
     lock.unlock();
     const auto begun = clock_.monotonic();
