@@ -9,6 +9,19 @@
 namespace resultsync::api {
 namespace {
 
+// Set by one thread while others read it.
+class SharedClock final : public runtime::Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return {microseconds_}; }
+  [[nodiscard]] std::chrono::steady_clock::time_point monotonic() const override {
+    return std::chrono::steady_clock::time_point{std::chrono::microseconds{microseconds_}};
+  }
+  void pass(std::int64_t milliseconds) { microseconds_ += milliseconds * 1'000; }
+
+ private:
+  std::atomic<std::int64_t> microseconds_ = 1'000'000'000;
+};
+
 class KeptTotalsTest : public testing::Test {
  protected:
   // What get() gives when counting would give this many events, and take so long.
@@ -20,9 +33,9 @@ class KeptTotalsTest : public testing::Test {
     at_ = (*got)->at;
     return (*got)->totals.events;
   }
-  void pass(std::int64_t milliseconds) { clock_.set(Timestamp{clock_.now().microseconds + milliseconds * 1'000}); }
+  void pass(std::int64_t milliseconds) { clock_.pass(milliseconds); }
 
-  runtime::ManualClock clock_{Timestamp{1'000'000'000}};
+  SharedClock clock_;
   std::atomic<std::int64_t> events_ = 0;
   std::atomic<std::int64_t> milliseconds_ = 0;
   std::atomic<bool> fails_ = false;
@@ -81,7 +94,7 @@ class SlowTotals : public testing::Test {
               begun_.fetch_add(1);
               begun_.notify_all();
               for (int may = may_end_; may < begun_; may = may_end_) may_end_.wait(may);
-              clock_.set(Timestamp{clock_.now().microseconds + 2'000'000});
+              clock_.pass(2'000);
               store::Totals totals;
               totals.events = begun_;
               return totals;
@@ -92,9 +105,9 @@ class SlowTotals : public testing::Test {
     may_end_ = counts;
     may_end_.notify_all();
   }
-  void pass_a_minute() { clock_.set(Timestamp{clock_.now().microseconds + 60'000'000}); }
+  void pass_a_minute() { clock_.pass(60'000); }
 
-  runtime::ManualClock clock_{Timestamp{1'000'000'000}};
+  SharedClock clock_;
   std::atomic<int> begun_ = 0;
   std::atomic<int> may_end_ = 0;
   KeptTotals kept_;
