@@ -3,7 +3,6 @@
 #include <limits>
 #include <map>
 #include <ranges>
-#include <set>
 
 #include "api/bodies.hpp"
 #include "api/cursor.hpp"

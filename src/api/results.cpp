@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <ranges>
+#include <set>
 
 #include "api/cursor.hpp"
 #include "api/feed_item.hpp"

@@ -1,4 +1,5 @@
-// All that the views know of one order: what a page of it shows besides the bodies of its events.
+// All that the views know of one order: what a page of it shows besides the bodies of its events. ViewsSnapshot::
+// whole_order() looks at no reach: it is asked for an order that was found in sight (S5).
 #pragma once
 
 #include <map>

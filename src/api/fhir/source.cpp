@@ -1,15 +1,23 @@
 #include "api/fhir/source.hpp"
 
+#include <algorithm>
+#include <span>
+
 namespace resultsync::api::fhir_face {
 
 std::vector<Planned> plan(store::ViewsSnapshot& snapshot, std::vector<store::ResultRow> rows) {
-  const auto orders = orders_of(snapshot, rows);
+  constexpr std::size_t kHistoriesAtOnce = 256;  // a search that counts goes over thousands
   std::vector<Planned> planned;
-  for (store::ResultRow& row : rows) {
-    const auto order = orders.find(row.order_key);
-    const auto* test = order != orders.end() ? order->second.history.test(row.test) : nullptr;
-    auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
-    if (place) planned.push_back({std::move(row), std::move(*place), order->second.history.deciding_practitioner()});
+  for (std::span rest(rows); !rest.empty();) {
+    const auto some = rest.first(std::min(kHistoriesAtOnce, rest.size()));
+    rest = rest.subspan(some.size());
+    const auto orders = orders_of(snapshot, some);
+    for (store::ResultRow& row : some) {
+      const auto order = orders.find(row.order_key);
+      const auto* test = order != orders.end() ? order->second.history.test(row.test) : nullptr;
+      auto place = test != nullptr ? place_of(*test, test->current()) : std::nullopt;
+      if (place) planned.push_back({std::move(row), std::move(*place), order->second.history.deciding_practitioner()});
+    }
   }
   return planned;
 }
