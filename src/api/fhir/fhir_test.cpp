@@ -172,6 +172,17 @@ TEST_F(FhirFace, pages_lead_on_until_everything_was_seen_once) {
     EXPECT_EQ(issue(std::string("Observation?_cursor=") + cursor), "400 invalid") << cursor;
 }
 
+TEST_F(FhirFace, what_is_counted_may_be_more_than_is_asked_for_together) {
+  for (int i = 0; i < 300; ++i) {
+    const std::string n = std::to_string(i);
+    house_.receive({.id = "many" + n,
+                    .order = "many" + n,
+                    .test = "many" + n,
+                    .result = message(hemoglobin("14"), "20260401", "M" + n)});
+  }
+  EXPECT_EQ(search("DiagnosticReport?_summary=count").at("/total"), "303");
+}
+
 TEST_F(FhirFace, what_is_referred_to_and_what_refers_comes_along_when_asked_for) {
   const auto modes = [&](const std::string& what) {
     const Json bundle = search(what);
