@@ -107,7 +107,7 @@ std::string session_options(const ConnectOptions& options, const std::string& gi
       "{} -c search_path={} -c idle_in_transaction_session_timeout=15000 -c tcp_user_timeout=15000 -c "
       "tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3 -c statement_timeout=0 -c "
       "client_min_messages=warning -c jit=off -c max_parallel_workers_per_gather=0 "
-      "-c resultsync.slots=on",
+      "-c resultsync.slots=on -c resultsync.clinics=on",
       given, options.schema);
 }
 
@@ -517,6 +517,15 @@ void Database::rollback() {
   in_transaction_ = false;
 }
 
+void Database::end_snapshot() {
+  // What was asked and not read yet is read first.
+  if (failed() || !usable() || !sent_.empty() || !gathered_.empty()) return rollback();
+  send_text("ROLLBACK");
+  sync();
+  if (!usable() || PQflush(handle_) != 0) return rollback();
+  in_transaction_ = false;
+}
+
 void Database::finish() {
   if (!usable()) return;
   send_gathered();
@@ -691,9 +700,16 @@ void Database::remember_result(const PGresult* result) {
 
 bool Database::still_there() {
   if (!usable()) return false;
-  // Nothing was asked, so whatever the server says is that it ends the connection, or that its settings changed.
   pollfd watched{PQsocket(handle_), POLLIN, 0};
-  if (::poll(&watched, 1, 0) != 0) broken_ = true;
+  const auto says_something = [&] { return ::poll(&watched, 1, 0) != 0; };
+  if (!sent_.empty()) {  // end_snapshot()
+    if (!says_something()) return true;
+    receive_all();
+    if (failed() || PQtransactionStatus(handle_) != PQTRANS_IDLE) broken_ = true;
+    clear_error();
+  }
+  // Nothing was asked, so whatever the server says is that it ends the connection, or that its settings changed.
+  if (usable() && says_something()) broken_ = true;
   return usable();
 }
 

@@ -67,6 +67,9 @@ class Database final : public sql::Database {
   Result<void> commit(const std::function<void()>& meanwhile = {});
   // Forgets the error, too. Afterwards the connection is in no transaction, or not usable().
   void rollback();
+  // The end of a transaction that only read. The server's answer is waited for by nobody: still_there() finds it, or
+  // whoever asks next. After an error it is rollback().
+  void end_snapshot();
   // Waits for everything that was sent, inside a transaction or not.
   void finish();
 

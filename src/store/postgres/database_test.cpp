@@ -338,6 +338,57 @@ TEST_F(PostgresDatabase, an_idle_connection_that_the_server_ended_is_found_out_b
   EXPECT_FALSE(idle->still_there());
 }
 
+TEST_F(PostgresDatabase, a_snapshot_ends_though_nobody_waits_for_it) {
+  const auto reader = open();
+  const auto see = [](Database& database) {
+    Query query(database, "SELECT count(*), pg_backend_pid() FROM t");
+    return query.next() ? std::pair(query.integer(0), query.integer(1)) : std::pair<std::int64_t, std::int64_t>(-1, -1);
+  };
+  reader->begin(Database::Mode::kSnapshot);
+  const auto [none, pid] = see(*reader);
+  EXPECT_EQ(none, 0);
+  Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", 1).run();
+  reader->end_snapshot();
+  // Whether its end has come back by now or not, the next one sees what was committed meanwhile.
+  reader->begin(Database::Mode::kSnapshot);
+  EXPECT_EQ(see(*reader).first, 1);
+  reader->end_snapshot();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto is_idle = [&] {
+    Query query(*database_, "SELECT 1 FROM pg_stat_activity WHERE pid = ?1 AND state = 'idle'", pid);
+    return query.next();
+  };
+  while (!is_idle()) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it was not sent";
+  EXPECT_TRUE(reader->still_there());
+  EXPECT_TRUE(reader->still_there()) << "nothing is left to read";
+  EXPECT_EQ(see(*reader).first, 1) << "and it can be used outside a transaction";
+}
+
+TEST_F(PostgresDatabase, a_connection_that_the_server_ended_behind_a_snapshot_is_found_out) {
+  const auto reader = open();
+  reader->begin(Database::Mode::kSnapshot);
+  std::int64_t pid = 0;
+  {
+    Query query(*reader, "SELECT pg_backend_pid()");
+    ASSERT_TRUE(query.next());
+    pid = query.integer(0);
+  }
+  reader->end_snapshot();
+  Query killed(*database_, "SELECT pg_terminate_backend(?1::int, 5000)", pid);
+  ASSERT_TRUE(killed.next()) << database_->status().error().text();
+  EXPECT_TRUE(killed.boolean(0));
+  EXPECT_FALSE(reader->still_there());
+}
+
+TEST_F(PostgresDatabase, a_snapshot_with_an_error_is_rolled_back) {
+  database_->begin(Database::Mode::kSnapshot);
+  Query(*database_, "SELECT k FROM t WHERE k = 1 / (SELECT 0)").next();
+  EXPECT_TRUE(database_->failed());
+  database_->end_snapshot();
+  EXPECT_TRUE(database_->usable());
+  EXPECT_EQ(count(), 0);
+}
+
 TEST_F(PostgresDatabase, a_deadlock_is_to_be_tried_again) {
   for (const int k : {1, 2}) Query(*database_, "INSERT INTO t VALUES (?1, 'x', NULL)", k).run();
   const auto other = open();

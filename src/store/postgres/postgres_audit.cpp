@@ -24,7 +24,7 @@ class Snapshot final : public sql::SqlAuditSnapshot {
     reader_->begin(Database::Mode::kSnapshot);
   }
   ~Snapshot() override {
-    reader_->rollback();
+    reader_->end_snapshot();
     pool_.give_back(std::move(reader_));
   }
 

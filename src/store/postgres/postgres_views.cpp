@@ -66,7 +66,7 @@ class Snapshot final : private Held, public sql::Session {
     return std::move(window.items);
   }
   ~Snapshot() override {
-    if (real) real->rollback();
+    if (real) real->end_snapshot();
     pool_.give_back(std::move(real));
   }
 
