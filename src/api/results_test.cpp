@@ -236,5 +236,19 @@ TEST_F(Results, nobody_sees_what_is_another_clinics) {
   EXPECT_EQ(Json(house_.get("/v1/results?practitioner=mallory").body).size("/items"), 0U);
 }
 
+TEST_F(Results, of_an_order_that_waited_are_listed_once_its_clinic_is_known) {
+  house_.connect("anna", "cli_1");
+  const auto listed = [&] { return Json(house_.get("/v1/results?practitioner=anna").body).size("/items"); };
+  receive({.id = "e1", .order = "ord_1", .test = "t1", .clinic = "", .practitioner = "pra_9"});
+  receive({.id = "e2", .order = "ord_2", .test = "t2", .clinic = "", .practitioner = "pra_8"});
+  EXPECT_EQ(listed(), 0U);
+  // An event that shows where the practitioner is; and an operator, for the other one.
+  receive({.id = "e3", .order = "ord_3", .test = "t3", .clinic = "cli_1", .practitioner = "pra_9"});
+  EXPECT_EQ(listed(), 2U);
+  const auto matched = house_.call("POST", "/v1/unmatched/e2/match", R"({"clinic_id":"cli_1"})");
+  EXPECT_EQ(matched.status, 200) << matched.body;
+  EXPECT_EQ(listed(), 3U);
+}
+
 }  // namespace
 }  // namespace resultsync::api

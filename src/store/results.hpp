@@ -133,6 +133,7 @@ class ResultWrites {
     OrderKey order;
     SourceId source;
     OrderId order_id;
+    ClinicId clinic;  // of the order; empty while it has none
     OrderedTestId test;
     int version = 0;
     std::optional<std::string> status;
@@ -140,6 +141,10 @@ class ResultWrites {
     TakenSpan taken;  // widens what was there
   };
   virtual void save(const Change& change) = 0;
+  // The order has another clinic than when its tests were saved.
+  virtual void move(OrderKey order, const SourceId& source, const ClinicId& clinic) = 0;
+  // Notes the clinic of tests that were saved before it was noted, of up to so many of them. How many it was.
+  virtual std::size_t complete(std::size_t limit) = 0;
   virtual void add_patient(const SourceId& source, const PatientId& patient) = 0;  // who has orders
   // Of a test that was saved. The codes of a result are one set: results of one lab test have the same codes. `set`
   // names it; `terms` is asked only for a set that is new.

@@ -82,6 +82,7 @@ void index_test(store::ViewsTransaction& transaction, const IndexInput& input, c
   change.order = input.order.row.key;
   change.source = input.order.row.source;
   change.order_id = input.order.row.id;
+  change.clinic = input.order.row.clinic;
   change.test = news.test->id;
   change.version = news.test->current();
   if (news.current_changed) change.status = shows_current ? status_of(file) : kWithdrawn;

@@ -107,6 +107,7 @@ Settled settle_and_issue(store::ViewsTransaction& transaction, store::OrderRecor
   }
   transaction.save_order_row(order);
   if (was_parked && !all_new) {
+    transaction.results().move(order.row.key, order.row.source, order.row.clinic);
     const auto reason =
         connections.empty() && decision.reason == Unmatched::kNone ? Unmatched::kNobodyConnected : decision.reason;
     close_waiting(transaction, order.row.key, reason);

@@ -108,7 +108,8 @@ Result<bool> Sync::step() {
   records_of_step_ = 0;
   auto applied = apply_records();
   if (!applied || *applied) return applied;
-  return backfill();
+  if (const auto given = backfill(); !given || *given) return given;
+  return complete_results();
 }
 
 // Takes up what this process may apply now, and begins anew to read if that is not what it was.
@@ -287,6 +288,18 @@ Result<bool> Sync::backfill() {
   items_issued_.add(static_cast<double>(items));
   if (items > 0 && feed_listener_) feed_listener_();
   return true;
+}
+
+// Rows that are older than the column for their clinic. An instance of an older version may add some still: what it
+// leaves is found, if less quickly, and completed when a process starts.
+Result<bool> Sync::complete_results() {
+  constexpr std::size_t kAtOnce = 500;
+  if (results_complete_) return false;
+  const auto transaction = views_.begin();
+  const std::size_t completed = transaction->results().complete(kAtOnce);
+  if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  results_complete_ = completed < kAtOnce;
+  return !results_complete_;
 }
 
 void Sync::start(std::function<void(const Error&)> on_failure) {

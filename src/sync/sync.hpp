@@ -59,8 +59,9 @@ class Sync {
   // The views must be views of this log, and not be ahead of it. Errors: `foreign_log`, `views_ahead`.
   Result<void> check();
 
-  // One batch of records, or else one chunk of a backfill. False: there was nothing to do. Used by one thread at a
-  // time. Several instances may step at once: each applies the records of the slots that it holds.
+  // One batch of records, or else one chunk of a backfill, or of results of an older version. False: there was nothing
+  // to do. Used by one thread at a time. Several instances may step at once: each applies the records of the slots that
+  // it holds.
   Result<bool> step();
 
   // Steps whenever there is something to do, on a thread of its own, until stop(). While the store is unavailable it
@@ -98,6 +99,7 @@ class Sync {
   void note_applied(const std::vector<store::SlotProgress>& progress, Sequence ours);
   void look_how_far_all_are();
   Result<bool> backfill();
+  Result<bool> complete_results();
   void run(const std::stop_token& stop);
   void rest_after(const StepCost& cost, const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds at_most);
@@ -127,6 +129,7 @@ class Sync {
   Sequence noted_;                        // what the views know of how far we are
   std::size_t records_of_step_ = 0;       // that were applied
   bool is_bound_ = false;                 // the views know the log
+  bool results_complete_ = false;         // all of before this process have what they are found by
   std::size_t alone_steps_ = 0;           // so many steps more are taken alone
   std::size_t alone_steps_before_ = 0;
 

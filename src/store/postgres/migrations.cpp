@@ -27,6 +27,15 @@ constexpr char kSlotsDown[] = {
 #embed "migrations/views_0009_slots.down.sql"
     , 0};
 
+// Behind the migration that it has in common with SQLite: what instances of an older version, beside this one, need.
+constexpr std::int64_t kClinics = 11;
+constexpr char kBesideClinicsUp[] = {
+#embed "migrations/views_0011_clinics_beside.up.sql"
+    , 0};
+constexpr char kBesideClinicsDown[] = {
+#embed "migrations/views_0011_clinics_beside.down.sql"
+    , 0};
+
 struct Formats {
   std::int64_t views = 0;
   std::int64_t log = 0;
@@ -43,6 +52,17 @@ std::span<const sql::Migration> of_views() {
 }
 std::span<const sql::Migration> of_audit() {
   return sql::migrations(sql::Tables::kAudit);
+}
+
+std::string views_up(std::int64_t format) {
+  if (format == kSlots) return kSlotsUp;
+  const std::string common = table_definitions(of_views()[static_cast<std::size_t>(format - 1)].up);
+  return format == kClinics ? common + kBesideClinicsUp : common;
+}
+std::string views_down(std::int64_t format) {
+  if (format == kSlots) return kSlotsDown;
+  const std::string common = table_definitions(of_views()[static_cast<std::size_t>(format - 1)].down);
+  return format == kClinics ? kBesideClinicsDown + common : common;
 }
 
 Formats newest() {
@@ -86,9 +106,7 @@ Result<bool> apply_next(Database& database, const std::string& schema) {
     database.execute(kLogMigrations[static_cast<std::size_t>(formats.log)]);
     database.execute("UPDATE format SET log = log + 1");
   } else if (formats.views < newest().views) {
-    database.execute(formats.views + 1 == kSlots
-                         ? std::string(kSlotsUp)
-                         : table_definitions(of_views()[static_cast<std::size_t>(formats.views)].up));
+    database.execute(views_up(formats.views + 1));
     database.execute("UPDATE format SET views = views + 1");
   } else {
     database.execute(table_definitions(of_audit()[static_cast<std::size_t>(formats.audit)].up));
@@ -144,9 +162,8 @@ Result<void> migrate_down(Database& database, sql::Tables tables) {
   const Formats formats = formats_of(database);
   const bool of_audit_log = tables == sql::Tables::kAudit;
   if (const auto last = of_audit_log ? formats.audit : formats.views; last > 0) {
-    database.execute(!of_audit_log && last == kSlots
-                         ? std::string(kSlotsDown)
-                         : table_definitions(sql::migrations(tables)[static_cast<std::size_t>(last - 1)].down));
+    database.execute(of_audit_log ? table_definitions(of_audit()[static_cast<std::size_t>(last - 1)].down)
+                                  : views_down(last));
     database.execute(of_audit_log ? "UPDATE format SET audit = audit - 1" : "UPDATE format SET views = views - 1");
   }
   auto done = database.commit();

@@ -70,6 +70,13 @@ constexpr char kMissingDown[] = {
 #embed "../sqlite/migrations/0010_missing.down.sql"
     , 0};
 
+constexpr char kClinicsUp[] = {
+#embed "../sqlite/migrations/0011_clinics.up.sql"
+    , 0};
+constexpr char kClinicsDown[] = {
+#embed "../sqlite/migrations/0011_clinics.down.sql"
+    , 0};
+
 constexpr char kAuditUp[] = {
 #embed "../sqlite/migrations/audit_0001.up.sql"
     , 0};
@@ -77,11 +84,11 @@ constexpr char kAuditDown[] = {
 #embed "../sqlite/migrations/audit_0001.down.sql"
     , 0};
 
-constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
-                            Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
-                            Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-                            Migration{kNetworkUp, kNetworkDown},       Migration{kReviewsUp, kReviewsDown},
-                            Migration{kSlotsUp, kSlotsDown},           Migration{kMissingUp, kMissingDown}};
+constexpr std::array kViews{
+    Migration{kViewsUp, kViewsDown},     Migration{kReachUp, kReachDown},           Migration{kResultsUp, kResultsDown},
+    Migration{kAccessUp, kAccessDown},   Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+    Migration{kNetworkUp, kNetworkDown}, Migration{kReviewsUp, kReviewsDown},       Migration{kSlotsUp, kSlotsDown},
+    Migration{kMissingUp, kMissingDown}, Migration{kClinicsUp, kClinicsDown}};
 
 constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 

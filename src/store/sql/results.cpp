@@ -24,13 +24,13 @@ namespace {
 // written.
 #define OF_TESTS "FROM result_tests t CROSS JOIN orders o WHERE o.order_key = t.order_key AND "
 #define OF_ORDERS "FROM orders o CROSS JOIN result_tests t WHERE t.order_key = o.order_key AND "
-#define OF_CLINICS                                                                                            \
-  " m CROSS JOIN orders o CROSS JOIN result_tests t WHERE o.clinic_id = m.clinic_id AND o.source = m.source " \
-  "AND t.order_key = o.order_key AND "
-#define OF_REACH "FROM (SELECT DISTINCT v.source, v.clinic_id FROM visible_clinics v WHERE v.reach = ?1)" OF_CLINICS
-#define OF_PRACTITIONER                                                                                             \
-  "FROM (SELECT DISTINCT c.source, c.clinic_id FROM connections c WHERE c.practitioner_key = ?2 AND c.ended_at IS " \
-  "NULL)" OF_CLINICS
+#define OF_CLINIC OF_TESTS "t.clinic_key = ?13 AND "
+// Of tests whose clinic is not noted yet; none, once all were completed.
+#define OF_NO_CLINIC_YET OF_TESTS "t.clinic_key IS NULL AND "
+
+// As many clinics are asked for what is theirs, one by one. Who sees more sees much of what there is: all of it is gone
+// through in its order.
+constexpr std::size_t kClinicsMax = 64;
 
 std::int64_t at_most(std::size_t limit) {
   return static_cast<std::int64_t>(std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max()));
@@ -76,8 +76,6 @@ const char* changed_query(const ResultFilter& filter) {
   if (filter.test) return RESULT_COLUMNS OF_TESTS "t.test_id = ?9 AND " CHANGED_FEW;
   if (filter.order) return RESULT_COLUMNS OF_ORDERS "o.order_id = ?10 AND " CHANGED_FEW;
   if (filter.patient) return RESULT_COLUMNS OF_ORDERS "o.patient_id = ?11 AND " CHANGED_FEW;
-  if (filter.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER CHANGED_FILTERS;
-  if (!filter.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH CHANGED_FILTERS;
   if (filter.reviewed == false) return RESULT_COLUMNS OF_TESTS "t.review < 2 AND " CHANGED_FILTERS;
   return RESULT_COLUMNS OF_TESTS CHANGED_FILTERS;
 }
@@ -112,27 +110,74 @@ const char* search_query(const ResultSearch& search) {
         "FROM result_identifiers w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.term = ?13 AND w.test_key < "
         "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND " SEARCH_FILTERS;
   }
-  if (search.sight.practitioner) return RESULT_COLUMNS OF_PRACTITIONER SEARCH_FILTERS;
-  if (!search.sight.reach.is_everything()) return RESULT_COLUMNS OF_REACH SEARCH_FILTERS;
   return RESULT_COLUMNS OF_TESTS SEARCH_FILTERS;
 }
+
+// Of rows from several questions, those that come first by `place`, each once.
+template <class Place>
+std::vector<ResultRow> first_of(std::vector<ResultRow> rows, std::size_t limit, const Place& place) {
+  std::ranges::sort(rows, {}, place);
+  rows.erase(std::ranges::unique(rows, {}, &ResultRow::key).begin(), rows.end());
+  if (rows.size() > limit) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(limit), rows.end());
+  return rows;
+}
+std::int64_t newest_first(const ResultRow& row) {
+  return -row.key.value;
+}
+
+constexpr std::size_t kKnownMax = 10'000;
 
 constexpr Timestamp kEarliest{std::numeric_limits<std::int64_t>::min()};
 constexpr Timestamp kLatest{std::numeric_limits<std::int64_t>::max()};
 
 }  // namespace
 
-std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, ResultPlace after, std::size_t limit) {
+// `by` is ?13.
+template <class... By>
+std::vector<ResultRow> SqlResultReads::changed_by(const char* sql, const ResultFilter& filter, ResultPlace after,
+                                                  std::size_t limit, const By&... by) {
   const std::string source = text_of(filter.source);
   const std::string test = text_of(filter.test);
   const std::string order = text_of(filter.order);
   const std::string patient = text_of(filter.patient);
   const std::string status = filter.status.value_or("");
   const int reviewed = !filter.reviewed ? 0 : *filter.reviewed ? 2 : 1;
-  Query query(database_, changed_query(filter), filter.sight.reach.value, filter.sight.practitioner.value, source,
-              status, filter.updated_since.value_or(kEarliest).microseconds, after.changed_at.microseconds,
-              after.key.value, at_most(limit), test, order, patient, reviewed);
+  Query query(database_, sql, filter.sight.reach.value, filter.sight.practitioner.value, source, status,
+              filter.updated_since.value_or(kEarliest).microseconds, after.changed_at.microseconds, after.key.value,
+              at_most(limit), test, order, patient, reviewed, by...);
   return result_rows(query);
+}
+
+std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, ResultPlace after, std::size_t limit) {
+  const bool is_few = filter.test || filter.order || filter.patient;
+  const auto clinics = is_few ? std::nullopt : clinics_in(filter.sight);
+  if (!clinics) return changed_by(changed_query(filter), filter, after, limit);
+  // Each gives those that are next; the next of all are among them.
+  const InOrder in_order(database_);
+  const bool to_review = filter.reviewed == false;
+  std::vector<ResultRow> rows = changed_by(RESULT_COLUMNS OF_NO_CLINIC_YET CHANGED_FILTERS, filter, after, limit);
+  for (const std::int64_t clinic : *clinics) {
+    std::ranges::move(changed_by(to_review ? RESULT_COLUMNS OF_CLINIC "t.review < 2 AND " CHANGED_FILTERS
+                                           : RESULT_COLUMNS OF_CLINIC CHANGED_FILTERS,
+                                 filter, after, limit, clinic),
+                      std::back_inserter(rows));
+  }
+  return first_of(std::move(rows), limit, [](const ResultRow& row) { return std::pair(row.changed_at, row.key); });
+}
+
+std::optional<std::vector<std::int64_t>> SqlResultReads::clinics_in(const Sight& sight) {
+  if (sight.is_everything()) return std::nullopt;
+  // A practitioner's are those that are theirs; the reach is a condition of whatever is asked of them.
+  const char* sql = sight.practitioner
+                        ? "SELECT DISTINCT k.clinic_key FROM connections c JOIN clinics k ON k.clinic_id = c.clinic_id "
+                          "AND k.source = c.source WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL LIMIT ?2"
+                        : "SELECT DISTINCT k.clinic_key FROM visible_clinics v JOIN clinics k ON k.clinic_id = "
+                          "v.clinic_id AND k.source = v.source WHERE v.reach = ?1 LIMIT ?2";
+  std::vector<std::int64_t> clinics;
+  Query query(database_, sql, sight.practitioner ? sight.practitioner.value : sight.reach.value, kClinicsMax + 1);
+  while (query.next()) clinics.push_back(query.integer(0));
+  if (clinics.size() > kClinicsMax) return std::nullopt;
+  return clinics;
 }
 
 // `by` is ?13: what the narrowest condition compares with.
@@ -155,12 +200,8 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
   if (!by_name && search.test) return searched(search_query(search), search, before, limit, search.test->text());
   if (!by_name && search.identifier)
     return searched(search_query(search), search, before, limit, search.identifier.value);
-  if (by_name || !search.code) {
-    const bool walks_all = !by_name && !search.sight.practitioner && search.sight.reach.is_everything();
-    std::optional<InOrder> in_order;
-    if (walks_all) in_order.emplace(database_);
-    return searched(search_query(search), search, before, limit);
-  }
+  if (by_name) return searched(search_query(search), search, before, limit);
+  if (!search.code) return all_searched(search, before, limit);
   std::vector<std::int64_t> sets;
   {
     Query query(database_, "SELECT set_key FROM result_codes WHERE term = ?1 LIMIT ?2", search.code.value,
@@ -175,10 +216,20 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
     std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_FILTERS, search, before, limit, set),
                       std::back_inserter(rows));
   }
-  std::ranges::sort(rows, std::ranges::greater{}, &ResultRow::key);
-  rows.erase(std::ranges::unique(rows, {}, &ResultRow::key).begin(), rows.end());
-  if (rows.size() > limit) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(limit), rows.end());
-  return rows;
+  return first_of(std::move(rows), limit, newest_first);
+}
+
+// Whatever there is in sight.
+std::vector<ResultRow> SqlResultReads::all_searched(const ResultSearch& search, TestKey before, std::size_t limit) {
+  const InOrder in_order(database_);
+  const auto clinics = clinics_in(search.sight);
+  if (!clinics) return searched(search_query(search), search, before, limit);
+  std::vector<ResultRow> rows = searched(RESULT_COLUMNS OF_NO_CLINIC_YET SEARCH_FILTERS, search, before, limit);
+  for (const std::int64_t clinic : *clinics) {
+    std::ranges::move(searched(RESULT_COLUMNS OF_CLINIC SEARCH_FILTERS, search, before, limit, clinic),
+                      std::back_inserter(rows));
+  }
+  return first_of(std::move(rows), limit, newest_first);
 }
 
 std::optional<std::pair<SourceId, PatientId>> SqlResultReads::patient_named(const std::string& fhir_prefix) {
@@ -213,11 +264,13 @@ bool SqlResultReads::shows_fetched(const Sha256& sha256, const Sight& sight) {
 bool SqlResultReads::dump(const std::function<bool(std::string_view line)>& line) {
   {
     Query query(database_,
-                "SELECT o.source, o.order_id, t.test_id, t.status, t.taken_from, t.taken_to, t.fhir_prefix FROM "
-                "result_tests t JOIN orders o ON o.order_key = t.order_key ORDER BY o.source, o.order_id, t.test_id");
+                "SELECT o.source, o.order_id, t.test_id, t.status, t.taken_from, t.taken_to, t.fhir_prefix, CASE WHEN "
+                "t.clinic_key IS NULL THEN o.clinic_id ELSE coalesce(k.clinic_id, '') END FROM result_tests t JOIN "
+                "orders o ON o.order_key = t.order_key LEFT JOIN clinics k ON k.clinic_key = t.clinic_key AND k.source "
+                "= o.source ORDER BY o.source, o.order_id, t.test_id");
     while (query.next()) {
-      if (!line(fmt::format("result {} {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2), query.text(3),
-                            query.integer(4), query.integer(5), query.text(6)))) {
+      if (!line(fmt::format("result {} {} {} {} {} {} {} {}", query.text(0), query.text(1), query.text(2),
+                            query.text(3), query.integer(4), query.integer(5), query.text(6), query.text(7)))) {
         return false;
       }
     }
@@ -285,11 +338,13 @@ void SqlResultWrites::finish() {
 void SqlResultWrites::save(const Change& change) {
   const std::string prefix = fhir_prefix_of_test(change.source, change.order_id, change.test);
   const std::string status = change.status.value_or("");
+  const std::int64_t clinic = key_of_clinic(change.source, change.clinic);
   Query(
       database_,
       Gathered{.sql = "INSERT INTO result_tests (order_key, test_id, fhir_prefix, current_version, status, changed_at, "
-                      "taken_from, taken_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (order_key, "
-                      "test_id) DO UPDATE SET current_version = excluded.current_version, "
+                      "taken_from, taken_to, clinic_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT "
+                      "(order_key, test_id) DO UPDATE SET current_version = excluded.current_version, clinic_key = "
+                      "excluded.clinic_key, "
                       "status = CASE WHEN excluded.status = '' THEN result_tests.status ELSE excluded.status END, "
                       "review = CASE WHEN excluded.status <> '' AND result_tests.review = 2 THEN 1 ELSE "
                       "result_tests.review END, "
@@ -301,19 +356,64 @@ void SqlResultWrites::save(const Change& change) {
                       "result_tests.taken_to END",
                .key = 2},
       change.order.value, change.test.text(), prefix, change.version, status, change.changed_at.microseconds,
-      change.taken.from.microseconds, change.taken.to.microseconds)
+      change.taken.from.microseconds, change.taken.to.microseconds, clinic)
       .run();
 }
 
+void SqlResultWrites::move(OrderKey order, const SourceId& source, const ClinicId& clinic) {
+  Query(database_, "UPDATE result_tests SET clinic_key = ?2 WHERE order_key = ?1 AND clinic_key IS DISTINCT FROM ?2",
+        order.value, key_of_clinic(source, clinic))
+      .run();
+}
+
+std::size_t SqlResultWrites::complete(std::size_t limit) {
+  struct Lacking {
+    std::int64_t key = 0;
+    SourceId source;
+    ClinicId clinic;
+  };
+  std::vector<Lacking> lacking;
+  {
+    Query query(database_,
+                "SELECT t.test_key, o.source, o.clinic_id FROM result_tests t CROSS JOIN orders o WHERE t.clinic_key "
+                "IS NULL AND o.order_key = t.order_key ORDER BY t.test_key DESC LIMIT ?1",
+                at_most(limit));
+    while (query.next()) lacking.push_back({query.integer(0), SourceId(query.text(1)), ClinicId(query.text(2))});
+  }
+  for (const Lacking& one : lacking) {
+    Query(database_, "UPDATE result_tests SET clinic_key = ?2 WHERE test_key = ?1", one.key,
+          key_of_clinic(one.source, one.clinic))
+        .run();
+  }
+  return lacking.size();
+}
+
+std::int64_t SqlResultWrites::key_of_clinic(const SourceId& source, const ClinicId& clinic) {
+  if (clinic.empty()) return 0;
+  auto& known = known_.clinics;
+  if (known.size() >= kKnownMax) known.clear();
+  const std::pair name(source, clinic);
+  if (const auto found = known.find(name); found != known.end()) return found->second;
+  {
+    Query there(database_, "SELECT clinic_key FROM clinics WHERE clinic_id = ?1 AND source = ?2", clinic.text(),
+                source.text());
+    if (there.next()) return known[name] = there.integer(0);
+  }
+  on_new_name_();
+  Query added(database_, "INSERT INTO clinics (source, clinic_id) VALUES (?1, ?2) RETURNING clinic_key", source.text(),
+              clinic.text());
+  return added.next() ? known[name] = added.integer(0) : 0;
+}
+
 std::int64_t SqlResultWrites::key_of_set(const Sha256& set, const std::function<std::vector<Term>()>& terms) {
-  constexpr std::size_t kKnownMax = 10'000;
-  if (known_sets_.size() >= kKnownMax) known_sets_.clear();
-  if (const auto known = known_sets_.find(set); known != known_sets_.end()) return known->second;
+  auto& known = known_.code_sets;
+  if (known.size() >= kKnownMax) known.clear();
+  if (const auto found = known.find(set); found != known.end()) return found->second;
   {
     Query there(database_, "SELECT set_key FROM result_code_sets WHERE name = ?1", set);
-    if (there.next()) return known_sets_[set] = there.integer(0);
+    if (there.next()) return known[set] = there.integer(0);
   }
-  on_new_set_();
+  on_new_name_();
   std::int64_t key = 0;
   {
     Query added(database_, "INSERT INTO result_code_sets (name) VALUES (?1) RETURNING set_key", set);
@@ -322,7 +422,7 @@ std::int64_t SqlResultWrites::key_of_set(const Sha256& set, const std::function<
   }
   for (const Term term : terms())
     Query(database_, "INSERT INTO result_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING", term.value, key).run();
-  return known_sets_[set] = key;
+  return known[set] = key;
 }
 
 // The key of a test that was saved is looked up where it is needed, so that nobody waits to be told it.

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "store/results.hpp"
 #include "store/sql/database.hpp"
@@ -22,19 +24,33 @@ class SqlResultReads final : public ResultReads {
   bool dump(const std::function<bool(std::string_view line)>& line) override;
 
  private:
+  // Those that are in sight, by their keys; nothing if they are more than are asked one by one.
+  std::optional<std::vector<std::int64_t>> clinics_in(const Sight& sight);
+  template <class... By>
+  std::vector<ResultRow> changed_by(const char* sql, const ResultFilter& filter, ResultPlace after, std::size_t limit,
+                                    const By&... by);
+  std::vector<ResultRow> all_searched(const ResultSearch& search, TestKey before, std::size_t limit);
   template <class... By>
   std::vector<ResultRow> searched(const char* sql, const ResultSearch& search, TestKey before, std::size_t limit,
                                   const By&... by);
   Database& database_;
 };
 
+// What is in the tables for ever.
+struct KnownNames {
+  std::map<Sha256, std::int64_t> code_sets;
+  std::map<std::pair<SourceId, ClinicId>, std::int64_t> clinics;
+};
+
 class SqlResultWrites final : public ResultWrites {
  public:
-  // `known_sets`: sets of codes that are in the table, which outlive the transaction. `on_new_set` is told before one
-  // is added, and may refuse it.
-  SqlResultWrites(Database& database, std::map<Sha256, std::int64_t>& known_sets, std::function<void()> on_new_set)
-      : database_(database), known_sets_(known_sets), on_new_set_(std::move(on_new_set)) {}
+  // `known` outlives the transaction. `on_new_name` is told before a set of codes or a clinic is added, and may refuse
+  // it.
+  SqlResultWrites(Database& database, KnownNames& known, std::function<void()> on_new_name)
+      : database_(database), known_(known), on_new_name_(std::move(on_new_name)) {}
   void save(const Change& change) override;
+  void move(OrderKey order, const SourceId& source, const ClinicId& clinic) override;
+  std::size_t complete(std::size_t limit) override;
   void add_patient(const SourceId& source, const PatientId& patient) override;
   void add_codes(const TestName& test, const Sha256& set, const std::function<std::vector<Term>()>& terms) override;
   void add_identifier(const TestName& test, Term identifier) override;
@@ -42,11 +58,12 @@ class SqlResultWrites final : public ResultWrites {
   void finish();  // writes the patients: several orders name them
 
  private:
+  std::int64_t key_of_clinic(const SourceId& source, const ClinicId& clinic);  // 0: of none
   std::int64_t key_of_set(const Sha256& set, const std::function<std::vector<Term>()>& terms);
 
   Database& database_;
-  std::map<Sha256, std::int64_t>& known_sets_;
-  const std::function<void()> on_new_set_;
+  KnownNames& known_;
+  const std::function<void()> on_new_name_;
   std::map<std::string, std::pair<SourceId, PatientId>> patients_;  // by their prefix
 };
 

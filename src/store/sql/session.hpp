@@ -108,7 +108,7 @@ class Session : public ViewsSnapshot {
 // writer; forgotten when a transaction is given up, or when it has grown large.
 struct KnownFacts {
   std::unordered_set<std::string> practitioner_clinics;
-  std::map<Sha256, std::int64_t> code_sets;
+  KnownNames of_results;
   void clear() { *this = {}; }
 };
 
@@ -151,7 +151,7 @@ class WriterSession : public ViewsTransaction {
         known_(known),
         company_(company),
         reads_(database),
-        results_(database, known.code_sets, [this] { need_to_be_alone(); }) {}
+        results_(database, known.of_results, [this] { need_to_be_alone(); }) {}
   ViewsSnapshot& read() override { return reads_; }
   void look_ahead(std::span<const EventNames> events) override;
 
