@@ -218,28 +218,32 @@ class Search {
         included_(place) {}
 
   Checked<http::Response> run(const Call& call) {
-    auto rows = load();
-    if (!rows) return std::unexpected(rows.error());
-    for (std::size_t i = 0; i < rows->size(); ++i) {
-      const Planned& planned = (*rows)[i];
-      look_ahead(*rows, i, &Planned::place, bodies_);
-      const std::uint64_t before = total_;
-      const bool has_room = take(planned);
-      if (total_ > before) call.objects.add("orders", planned.row.order.text());
-      if (!has_room) break;
+    std::size_t left = walks_all() ? kTestsCountedMax : kTestsMax;
+    // Most pages are full after as many ordered tests as they have entries.
+    std::size_t stretch = walks_all() ? left : std::min(left, static_cast<std::size_t>(request_.count));
+    store::TestKey before = request_.cursor ? store::TestKey{request_.cursor->test + 1} : store::kNewestTest;
+    while (true) {
+      const auto rows = load(before, stretch);
+      if (!rows) return std::unexpected(rows.error());
+      left -= stretch;
+      if (!take_all(*rows, call) || !next_ || left == 0 || (!walks_all() && is_full())) break;
+      before = store::TestKey{next_->test + 1};
+      next_.reset();
+      stretch = std::min(left, kStretch);
     }
     if (auto problem = include_patients_results(call)) return std::unexpected(std::move(*problem));
     return respond();
   }
 
  private:
+  static constexpr std::size_t kStretch = 128;  // of ordered tests, once the first were not enough
+
   [[nodiscard]] bool walks_all() const { return request_.count_only || request_.has_personal; }
 
-  Checked<std::vector<Planned>> load() {
+  // So many ordered tests, or what is left of them; `next_` says whether there are more.
+  Checked<std::vector<Planned>> load(store::TestKey before, std::size_t limit) {
     const auto snapshot = service_.context.views.snapshot();
     const auto plans = plans_of(service_, *snapshot, request_, common_search(request_, sight_));
-    const std::size_t limit = walks_all() ? kTestsCountedMax : kTestsMax;
-    const store::TestKey before = request_.cursor ? store::TestKey{request_.cursor->test + 1} : store::kNewestTest;
     auto rows = candidates(*snapshot, plans, before, limit + 1);
     if (rows.size() > limit) {
       next_ = Cursor{rows.back().key.value, 0, 0};
@@ -248,6 +252,18 @@ class Search {
     auto planned = plan(*snapshot, std::move(rows));
     if (const auto ok = snapshot->status(); !ok) return std::unexpected(store_failed(ok.error()));
     return planned;
+  }
+
+  // False: the page is full.
+  bool take_all(const std::vector<Planned>& rows, const Call& call) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      look_ahead(rows, i, &Planned::place, bodies_);
+      const std::uint64_t before = total_;
+      const bool has_room = take(rows[i]);
+      if (total_ > before) call.objects.add("orders", rows[i].row.order.text());
+      if (!has_room) return false;
+    }
+    return true;
   }
 
   // The matches of one ordered test. False: the page is full.
