@@ -80,15 +80,20 @@ const char* changed_query(const ResultFilter& filter) {
   return RESULT_COLUMNS OF_TESTS CHANGED_FILTERS;
 }
 
-#define SEARCH_FILTERS \
-  IN_SIGHT("o")        \
-  "AND t.test_key < ?3 AND t.changed_at >= ?5 AND t.changed_at < ?6 "                                            \
+#define SEARCH_FILTERS_OF(CHANGED_AT) \
+  IN_SIGHT("o")                       \
+  "AND t.test_key < ?3 AND " CHANGED_AT " >= ?5 AND " CHANGED_AT                                                 \
+  " < ?6 "                                                                                                       \
   "AND (?7 >= ?8 OR (t.taken_from < ?8 AND t.taken_to > ?7)) "                                                   \
   "AND (?9 = 0 OR o.patient_id = '' OR NOT EXISTS (SELECT 1 FROM orders n CROSS JOIN result_tests u WHERE "      \
   "n.patient_id = o.patient_id AND n.source = o.source AND u.order_key = n.order_key AND u.test_key > "          \
   "t.test_key AND " IN_SIGHT("n")                                                                                \
   ")) AND (?10 = '' OR t.fhir_prefix = ?10) AND (?11 = '' OR (o.source = ?11 AND o.patient_id = ?12)) "          \
   "ORDER BY t.test_key DESC LIMIT ?4"
+#define SEARCH_FILTERS SEARCH_FILTERS_OF("t.changed_at")
+// Goes along the keys, whatever the span: as an expression the time is no reason to take its index and sort all there
+// is.
+#define SEARCH_ALONG SEARCH_FILTERS_OF("+t.changed_at")
 
 // One set of codes; and all that have a code, where they are many.
 #define OF_SET                                                                                                     \
@@ -110,7 +115,7 @@ const char* search_query(const ResultSearch& search) {
         "FROM result_identifiers w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.term = ?13 AND w.test_key < "
         "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND " SEARCH_FILTERS;
   }
-  return RESULT_COLUMNS OF_TESTS SEARCH_FILTERS;
+  return search.changed_from ? RESULT_COLUMNS OF_TESTS SEARCH_FILTERS : RESULT_COLUMNS OF_TESTS SEARCH_ALONG;
 }
 
 // Of rows from several questions, those that come first by `place`, each once.
@@ -221,12 +226,14 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
 
 // Whatever there is in sight.
 std::vector<ResultRow> SqlResultReads::all_searched(const ResultSearch& search, TestKey before, std::size_t limit) {
-  const InOrder in_order(database_);
   const auto clinics = clinics_in(search.sight);
+  // Since some time: those are found by it, and sorted.
+  if (!clinics && search.changed_from) return searched(search_query(search), search, before, limit);
+  const InOrder in_order(database_);
   if (!clinics) return searched(search_query(search), search, before, limit);
-  std::vector<ResultRow> rows = searched(RESULT_COLUMNS OF_NO_CLINIC_YET SEARCH_FILTERS, search, before, limit);
+  std::vector<ResultRow> rows = searched(RESULT_COLUMNS OF_NO_CLINIC_YET SEARCH_ALONG, search, before, limit);
   for (const std::int64_t clinic : *clinics) {
-    std::ranges::move(searched(RESULT_COLUMNS OF_CLINIC SEARCH_FILTERS, search, before, limit, clinic),
+    std::ranges::move(searched(RESULT_COLUMNS OF_CLINIC SEARCH_ALONG, search, before, limit, clinic),
                       std::back_inserter(rows));
   }
   return first_of(std::move(rows), limit, newest_first);

@@ -42,8 +42,8 @@ class ResultsInSight : public ::testing::Test {
   // An order of one test. An order's key is its place in this test's time.
   void add(const std::string& clinic) {
     const std::int64_t key = ++last_order_;
-    Query(*database_, "INSERT INTO orders VALUES (?1, 'rupa', ?2, ?3, '', '', 'pat_1', ?1)", key, fmt::format("o{}", key),
-          clinic)
+    Query(*database_, "INSERT INTO orders VALUES (?1, 'rupa', ?2, ?3, '', '', 'pat_1', ?1)", key,
+          fmt::format("o{}", key), clinic)
         .run();
     ResultWrites::Change change;
     change.order = OrderKey{key};
@@ -190,7 +190,7 @@ TEST_F(ResultsInSight, cost_the_same_however_long_the_history_is) {
   limit_to("cli_1");
   const auto cost = [&](bool is_reviewed) {
     const auto before = database_->steps();
-    for (const Sight& sight : {Sight{{}, PractitionerKey{kDoctor}}, Sight{Reach{7}, {}}}) {
+    for (const Sight& sight : {Sight{{}, PractitionerKey{kDoctor}}, Sight{Reach{7}, {}}, Sight{}}) {
       if (is_reviewed) {
         EXPECT_EQ(reads_.changed(reviewed(sight, false), {}, 20).size(), 20U);
       } else {

@@ -520,6 +520,25 @@ std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {
   "(?4 = 0 OR EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id AND c.source = o.source AND " \
   "c.practitioner_key = ?4 AND c.ended_at IS NULL)) "
 
+// Who sees few orders of many: all of theirs are found by their clinics and sorted, as the others are passed over
+// wherever most of what is met in its order is somebody else's.
+constexpr std::size_t kFewOrders = 5000;
+#define CLINICS_OF_PRACTITIONER(PRACTITIONER)                                                 \
+  "(SELECT c.clinic_id, c.source FROM connections c WHERE c.practitioner_key = " PRACTITIONER \
+  " AND c.ended_at IS "                                                                       \
+  "NULL) "
+#define CLINICS_OF_REACH(REACH) "(SELECT v.clinic_id, v.source FROM visible_clinics v WHERE v.reach = " REACH ") "
+#define ORDERS_OF(CLINICS) "WHERE (o.clinic_id, o.source) IN " CLINICS
+
+bool Session::sees_few_orders(std::int64_t practitioner, Reach reach) {
+  if (practitioner == 0 && reach.is_everything()) return false;
+  Query query(database_,
+              practitioner != 0 ? "SELECT 1 FROM orders o " ORDERS_OF(CLINICS_OF_PRACTITIONER("?1")) "LIMIT 1 OFFSET ?2"
+                                : "SELECT 1 FROM orders o " ORDERS_OF(CLINICS_OF_REACH("?1")) "LIMIT 1 OFFSET ?2",
+              practitioner != 0 ? practitioner : reach.value, kFewOrders);
+  return !query.next();
+}
+
 std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace after, std::size_t limit, Reach reach) {
   const std::int64_t practitioner = filter.practitioner ? filter.practitioner->value : 0;
   const std::int64_t since =
@@ -534,11 +553,17 @@ std::vector<OrderRow> Session::orders(const OrderFilter& filter, OrderPlace afte
                 at_most(limit), reach.value);
     return order_rows(query);
   }
-  Query query(database_,
-              ORDER_ROWS
-              "WHERE (o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 AND " VISIBLE_TO_PRACTITIONER
-              "AND " ORDER_IN_REACH("?6") "ORDER BY o.updated_at, o.order_key LIMIT ?5",
-              after.updated_at.microseconds, after.key.value, since, practitioner, at_most(limit), reach.value);
+#define ORDERS_IN_SIGHT                                                                        \
+  "(o.updated_at, o.order_key) > (?1, ?2) AND o.updated_at >= ?3 AND " VISIBLE_TO_PRACTITIONER \
+  "AND " ORDER_IN_REACH("?6")
+#define FEW_IN_ORDER "ORDER BY o.updated_at + 0, o.order_key LIMIT ?5"
+  const char* sql = ORDER_ROWS "WHERE " ORDERS_IN_SIGHT "ORDER BY o.updated_at, o.order_key LIMIT ?5";
+  if (sees_few_orders(practitioner, reach)) {
+    sql = practitioner != 0 ? ORDER_ROWS ORDERS_OF(CLINICS_OF_PRACTITIONER("?4")) "AND " ORDERS_IN_SIGHT FEW_IN_ORDER
+                            : ORDER_ROWS ORDERS_OF(CLINICS_OF_REACH("?6")) "AND " ORDERS_IN_SIGHT FEW_IN_ORDER;
+  }
+  Query query(database_, sql, after.updated_at.microseconds, after.key.value, since, practitioner, at_most(limit),
+              reach.value);
   return order_rows(query);
 }
 

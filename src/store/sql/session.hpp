@@ -93,6 +93,7 @@ class Session : public ViewsSnapshot {
  private:
   void fill_history(OrderRecord& order, OrderKey key);
   void fill_histories(std::span<OrderRecord> orders);
+  bool sees_few_orders(std::int64_t practitioner, Reach reach);
   void fill_connections(PractitionerRow& practitioner, Reach reach);
 
   SqlAccessReads access_{database_};

@@ -1,5 +1,5 @@
 -- A clinic's results, found by the clinic: what a practitioner or a limited key sees of a long history, without a look at all of
--- it (decision 0044).
+-- it (decision 0043).
 CREATE TABLE clinics (
   clinic_key INTEGER PRIMARY KEY,
   source     TEXT NOT NULL,
