@@ -525,8 +525,7 @@ std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {
 constexpr std::size_t kFewOrders = 5000;
 #define CLINICS_OF_PRACTITIONER(PRACTITIONER)                                                 \
   "(SELECT c.clinic_id, c.source FROM connections c WHERE c.practitioner_key = " PRACTITIONER \
-  " AND c.ended_at IS "                                                                       \
-  "NULL) "
+  " AND c.ended_at IS NULL) "
 #define CLINICS_OF_REACH(REACH) "(SELECT v.clinic_id, v.source FROM visible_clinics v WHERE v.reach = " REACH ") "
 #define ORDERS_OF(CLINICS) "WHERE (o.clinic_id, o.source) IN " CLINICS
 
