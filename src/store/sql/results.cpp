@@ -25,8 +25,8 @@ namespace {
 #define OF_TESTS "FROM result_tests t CROSS JOIN orders o WHERE o.order_key = t.order_key AND "
 #define OF_ORDERS "FROM orders o CROSS JOIN result_tests t WHERE t.order_key = o.order_key AND "
 #define OF_CLINIC OF_TESTS "t.clinic_key = ?13 AND "
-// Of tests whose clinic is not noted yet; none, once all were completed.
-#define OF_NO_CLINIC_YET OF_TESTS "t.clinic_key IS NULL AND "
+// In place of a clinic's key: of tests whose clinic is not noted yet. There are none, once all were completed.
+constexpr std::int64_t kNotNoted = -1;
 
 // As many clinics are asked for what is theirs, one by one. Who sees more sees much of what there is: all of it is gone
 // through in its order.
@@ -160,7 +160,7 @@ std::vector<ResultRow> SqlResultReads::changed(const ResultFilter& filter, Resul
   // Each gives those that are next; the next of all are among them.
   const InOrder in_order(database_);
   const bool to_review = filter.reviewed == false;
-  std::vector<ResultRow> rows = changed_by(RESULT_COLUMNS OF_NO_CLINIC_YET CHANGED_FILTERS, filter, after, limit);
+  std::vector<ResultRow> rows;
   for (const std::int64_t clinic : *clinics) {
     std::ranges::move(changed_by(to_review ? RESULT_COLUMNS OF_CLINIC "t.review < 2 AND " CHANGED_FILTERS
                                            : RESULT_COLUMNS OF_CLINIC CHANGED_FILTERS,
@@ -178,10 +178,10 @@ std::optional<std::vector<std::int64_t>> SqlResultReads::clinics_in(const Sight&
                           "AND k.source = c.source WHERE c.practitioner_key = ?1 AND c.ended_at IS NULL LIMIT ?2"
                         : "SELECT DISTINCT k.clinic_key FROM visible_clinics v JOIN clinics k ON k.clinic_id = "
                           "v.clinic_id AND k.source = v.source WHERE v.reach = ?1 LIMIT ?2";
-  std::vector<std::int64_t> clinics;
+  std::vector<std::int64_t> clinics{kNotNoted};
   Query query(database_, sql, sight.practitioner ? sight.practitioner.value : sight.reach.value, kClinicsMax + 1);
   while (query.next()) clinics.push_back(query.integer(0));
-  if (clinics.size() > kClinicsMax) return std::nullopt;
+  if (clinics.size() > kClinicsMax + 1) return std::nullopt;
   return clinics;
 }
 
@@ -231,7 +231,7 @@ std::vector<ResultRow> SqlResultReads::all_searched(const ResultSearch& search, 
   if (!clinics && search.changed_from) return searched(search_query(search), search, before, limit);
   const InOrder in_order(database_);
   if (!clinics) return searched(search_query(search), search, before, limit);
-  std::vector<ResultRow> rows = searched(RESULT_COLUMNS OF_NO_CLINIC_YET SEARCH_ALONG, search, before, limit);
+  std::vector<ResultRow> rows;
   for (const std::int64_t clinic : *clinics) {
     std::ranges::move(searched(RESULT_COLUMNS OF_CLINIC SEARCH_ALONG, search, before, limit, clinic),
                       std::back_inserter(rows));
@@ -272,7 +272,7 @@ bool SqlResultReads::dump(const std::function<bool(std::string_view line)>& line
   {
     Query query(database_,
                 "SELECT o.source, o.order_id, t.test_id, t.status, t.taken_from, t.taken_to, t.fhir_prefix, CASE WHEN "
-                "t.clinic_key IS NULL THEN o.clinic_id ELSE coalesce(k.clinic_id, '') END FROM result_tests t JOIN "
+                "t.clinic_key < 0 THEN o.clinic_id ELSE coalesce(k.clinic_id, '') END FROM result_tests t JOIN "
                 "orders o ON o.order_key = t.order_key LEFT JOIN clinics k ON k.clinic_key = t.clinic_key AND k.source "
                 "= o.source ORDER BY o.source, o.order_id, t.test_id");
     while (query.next()) {
@@ -368,8 +368,8 @@ void SqlResultWrites::save(const Change& change) {
 }
 
 void SqlResultWrites::move(OrderKey order, const SourceId& source, const ClinicId& clinic) {
-  Query(database_, "UPDATE result_tests SET clinic_key = ?2 WHERE order_key = ?1 AND clinic_key IS DISTINCT FROM ?2",
-        order.value, key_of_clinic(source, clinic))
+  Query(database_, "UPDATE result_tests SET clinic_key = ?2 WHERE order_key = ?1 AND clinic_key <> ?2", order.value,
+        key_of_clinic(source, clinic))
       .run();
 }
 
@@ -383,8 +383,8 @@ std::size_t SqlResultWrites::complete(std::size_t limit) {
   {
     Query query(database_,
                 "SELECT t.test_key, o.source, o.clinic_id FROM result_tests t CROSS JOIN orders o WHERE t.clinic_key "
-                "IS NULL AND o.order_key = t.order_key ORDER BY t.test_key DESC LIMIT ?1",
-                at_most(limit));
+                "= ?1 AND o.order_key = t.order_key ORDER BY t.test_key DESC LIMIT ?2",
+                kNotNoted, at_most(limit));
     while (query.next()) lacking.push_back({query.integer(0), SourceId(query.text(1)), ClinicId(query.text(2))});
   }
   for (const Lacking& one : lacking) {

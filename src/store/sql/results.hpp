@@ -24,7 +24,8 @@ class SqlResultReads final : public ResultReads {
   bool dump(const std::function<bool(std::string_view line)>& line) override;
 
  private:
-  // Those that are in sight, by their keys; nothing if they are more than are asked one by one.
+  // The keys of the clinics in sight, and what stands for one that is not noted yet; nothing if they are more than are
+  // asked one by one.
   std::optional<std::vector<std::int64_t>> clinics_in(const Sight& sight);
   template <class... By>
   std::vector<ResultRow> changed_by(const char* sql, const ResultFilter& filter, ResultPlace after, std::size_t limit,

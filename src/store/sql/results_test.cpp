@@ -121,7 +121,7 @@ class ResultsInSight : public ::testing::Test {
     }
   }
   std::int64_t lacking() {
-    Query query(*database_, "SELECT count(*) FROM result_tests WHERE clinic_key IS NULL");
+    Query query(*database_, "SELECT count(*) FROM result_tests WHERE clinic_key = -1");
     return query.next() ? query.integer(0) : -1;
   }
 
@@ -153,7 +153,7 @@ TEST_F(ResultsInSight, are_found_before_their_clinic_is_noted_and_are_completed_
   add("");
   connect("cli_1");
   limit_to("cli_1");
-  Query(*database_, "UPDATE result_tests SET clinic_key = NULL").run();
+  Query(*database_, "UPDATE result_tests SET clinic_key = -1").run();
   expect_each_list_to_show({"cli_1"});
   EXPECT_EQ(writes_.complete(15), 15U);
   EXPECT_EQ(lacking(), 26);

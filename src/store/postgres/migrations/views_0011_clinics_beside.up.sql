@@ -2,7 +2,7 @@
 -- clinic, as those were before. One that gives an order another clinic leaves its results to be completed, too.
 CREATE FUNCTION forget_clinic() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE result_tests SET clinic_key = NULL WHERE order_key = NEW.order_key;
+  UPDATE result_tests SET clinic_key = -1 WHERE order_key = NEW.order_key;
   RETURN NULL;
 END
 $$;

@@ -7,9 +7,9 @@ CREATE TABLE clinics (
 ) STRICT;
 CREATE UNIQUE INDEX clinics_by_id ON clinics (clinic_id, source);
 
--- Of the test's order; 0: it has none. NULL: not noted yet, in rows that are older than this column, which are completed while
+-- Of the test's order; 0: it has none. -1: not noted yet, in rows that are older than this column, which are completed while
 -- the server runs.
-ALTER TABLE result_tests ADD COLUMN clinic_key INTEGER;
+ALTER TABLE result_tests ADD COLUMN clinic_key INTEGER NOT NULL DEFAULT -1;
 -- In the order of change, and whether there is something to sign.
 CREATE INDEX result_tests_by_clinic ON result_tests (clinic_key, changed_at, test_key, review);
 -- The one whose first result came last first.
