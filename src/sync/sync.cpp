@@ -298,7 +298,10 @@ Result<bool> Sync::complete_results() {
   const auto transaction = views_.begin();
   const std::size_t completed = transaction->results().complete(kAtOnce);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
+  results_completed_ += completed;
   results_complete_ = completed < kAtOnce;
+  if (results_complete_ && results_completed_ > 0)
+    runtime::log::info("sync.results_completed", {{"results", results_completed_}});
   return !results_complete_;
 }
 

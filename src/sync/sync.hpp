@@ -130,6 +130,7 @@ class Sync {
   std::size_t records_of_step_ = 0;       // that were applied
   bool is_bound_ = false;                 // the views know the log
   bool results_complete_ = false;         // all of before this process have what they are found by
+  std::size_t results_completed_ = 0;     // by this process
   std::size_t alone_steps_ = 0;           // so many steps more are taken alone
   std::size_t alone_steps_before_ = 0;
 
