@@ -77,6 +77,13 @@ constexpr char kClinicsDown[] = {
 #embed "../sqlite/migrations/0011_clinics.down.sql"
     , 0};
 
+constexpr char kUnmatchedUp[] = {
+#embed "../sqlite/migrations/0012_unmatched.up.sql"
+    , 0};
+constexpr char kUnmatchedDown[] = {
+#embed "../sqlite/migrations/0012_unmatched.down.sql"
+    , 0};
+
 constexpr char kAuditUp[] = {
 #embed "../sqlite/migrations/audit_0001.up.sql"
     , 0};
@@ -84,11 +91,12 @@ constexpr char kAuditDown[] = {
 #embed "../sqlite/migrations/audit_0001.down.sql"
     , 0};
 
-constexpr std::array kViews{
-    Migration{kViewsUp, kViewsDown},     Migration{kReachUp, kReachDown},           Migration{kResultsUp, kResultsDown},
-    Migration{kAccessUp, kAccessDown},   Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
-    Migration{kNetworkUp, kNetworkDown}, Migration{kReviewsUp, kReviewsDown},       Migration{kSlotsUp, kSlotsDown},
-    Migration{kMissingUp, kMissingDown}, Migration{kClinicsUp, kClinicsDown}};
+constexpr std::array kViews{Migration{kViewsUp, kViewsDown},           Migration{kReachUp, kReachDown},
+                            Migration{kResultsUp, kResultsDown},       Migration{kAccessUp, kAccessDown},
+                            Migration{kDeliveriesUp, kDeliveriesDown}, Migration{kReadersUp, kReadersDown},
+                            Migration{kNetworkUp, kNetworkDown},       Migration{kReviewsUp, kReviewsDown},
+                            Migration{kSlotsUp, kSlotsDown},           Migration{kMissingUp, kMissingDown},
+                            Migration{kClinicsUp, kClinicsDown},       Migration{kUnmatchedUp, kUnmatchedDown}};
 
 constexpr std::array kAudit{Migration{kAuditUp, kAuditDown}};
 

@@ -1,4 +1,4 @@
-// Which orders somebody sees, and what finding them costs the store.
+// Which orders somebody sees and which events wait, and what finding them costs the store.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -89,6 +89,29 @@ TEST_F(OrdersInSight, that_are_few_cost_the_same_however_many_are_others) {
   const auto at_first = cost_of_a_page();
   add_many(30'000, "theirs");
   EXPECT_LT(cost_of_a_page(), at_first + at_first / 10) << "at first " << at_first;
+}
+
+TEST_F(OrdersInSight, what_waits_is_found_without_a_look_at_what_does_not) {
+  std::int64_t record = 0;
+  const auto add_events = [&](int count, const char* outcome) {
+    for (int i = 0; i < count; ++i) {
+      ++record;
+      Query(*database_, "INSERT INTO events VALUES (?1, 'rupa', ?2, 't', 0, 0, x'00', 0, ?3, '', 'o', 1)", record,
+            fmt::format("e{}", record), outcome)
+          .run();
+    }
+  };
+  const auto cost = [&] {
+    const auto before = database_->steps();
+    EXPECT_EQ(session_.waiting({}, 50).size(), 3U);
+    EXPECT_TRUE(session_.waiting_of(OrderKey{2}).empty());
+    return database_->steps() - before;
+  };
+  add_events(3, "waiting");
+  add_events(30, "synced");
+  const auto at_first = cost();
+  add_events(3'000, "synced");
+  EXPECT_LT(cost(), at_first + at_first / 10) << "at first " << at_first;
 }
 
 }  // namespace

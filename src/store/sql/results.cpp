@@ -80,8 +80,8 @@ const char* changed_query(const ResultFilter& filter) {
   return RESULT_COLUMNS OF_TESTS CHANGED_FILTERS;
 }
 
-#define SEARCH_FILTERS_OF(CHANGED_AT) \
-  IN_SIGHT("o")                       \
+#define SEARCH_FILTERS_OF(CHANGED_AT, KEY) \
+  IN_SIGHT("o")                            \
   "AND t.test_key < ?3 AND " CHANGED_AT " >= ?5 AND " CHANGED_AT                                                 \
   " < ?6 "                                                                                                       \
   "AND (?7 >= ?8 OR (t.taken_from < ?8 AND t.taken_to > ?7)) "                                                   \
@@ -89,11 +89,13 @@ const char* changed_query(const ResultFilter& filter) {
   "n.patient_id = o.patient_id AND n.source = o.source AND u.order_key = n.order_key AND u.test_key > "          \
   "t.test_key AND " IN_SIGHT("n")                                                                                \
   ")) AND (?10 = '' OR t.fhir_prefix = ?10) AND (?11 = '' OR (o.source = ?11 AND o.patient_id = ?12)) "          \
-  "ORDER BY t.test_key DESC LIMIT ?4"
-#define SEARCH_FILTERS SEARCH_FILTERS_OF("t.changed_at")
+  "ORDER BY " KEY " DESC LIMIT ?4"
+#define SEARCH_FILTERS SEARCH_FILTERS_OF("t.changed_at", "t.test_key")
 // Goes along the keys, whatever the span: as an expression the time is no reason to take its index and sort all there
 // is.
-#define SEARCH_ALONG SEARCH_FILTERS_OF("+t.changed_at")
+#define SEARCH_ALONG SEARCH_FILTERS_OF("+t.changed_at", "t.test_key")
+// Goes along the rows `w`, whose key is the test's: SQLite would sort by the latter.
+#define SEARCH_NAMED SEARCH_FILTERS_OF("t.changed_at", "w.test_key")
 
 // One set of codes; and all that have a code, where they are many.
 #define OF_SET                                                                                                     \
@@ -113,7 +115,7 @@ const char* search_query(const ResultSearch& search) {
   if (search.identifier) {
     return RESULT_COLUMNS
         "FROM result_identifiers w CROSS JOIN result_tests t CROSS JOIN orders o WHERE w.term = ?13 AND w.test_key < "
-        "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND " SEARCH_FILTERS;
+        "?3 AND t.test_key = w.test_key AND o.order_key = t.order_key AND " SEARCH_NAMED;
   }
   return search.changed_from ? RESULT_COLUMNS OF_TESTS SEARCH_FILTERS : RESULT_COLUMNS OF_TESTS SEARCH_ALONG;
 }
@@ -218,7 +220,7 @@ std::vector<ResultRow> SqlResultReads::search(const ResultSearch& search, TestKe
   // Each set gives its newest without a sort; the newest of all are among them.
   std::vector<ResultRow> rows;
   for (const std::int64_t set : sets) {
-    std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_FILTERS, search, before, limit, set),
+    std::ranges::move(searched(RESULT_COLUMNS OF_SET SEARCH_NAMED, search, before, limit, set),
                       std::back_inserter(rows));
   }
   return first_of(std::move(rows), limit, newest_first);

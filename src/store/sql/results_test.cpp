@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/migrations.hpp"
 
@@ -18,6 +19,7 @@ namespace {
 
 const SourceId kSource("rupa");
 constexpr std::int64_t kDoctor = 1;
+constexpr Term kCode{4711};
 
 ResultFilter all(const Sight& sight) {
   ResultFilter filter;
@@ -55,6 +57,7 @@ class ResultsInSight : public ::testing::Test {
     change.status = "final";
     change.changed_at = Timestamp{key};
     writes_.save(change);
+    writes_.add_codes({change.order, change.test}, sha256("a set"), [] { return std::vector<Term>{kCode}; });
   }
   void add_many(int count, int clinics) {
     for (int i = 0; i < count; ++i) add(fmt::format("cli_{}", i % clinics));
@@ -141,7 +144,7 @@ TEST_F(ResultsInSight, are_those_of_ones_clinics_in_every_list) {
     connect(clinic);
     limit_to(clinic);
   }
-  EXPECT_EQ(new_names_, 4) << "a clinic is named once";
+  EXPECT_EQ(new_names_, 5) << "each clinic is named once, and their set of codes";
   expect_each_list_to_show({"cli_1", "cli_3"});
   // A reach that sees less than the practitioner.
   Query(*database_, "DELETE FROM reach_clinics WHERE clinic_id = 'cli_1'").run();
@@ -196,6 +199,9 @@ TEST_F(ResultsInSight, cost_the_same_however_long_the_history_is) {
       } else {
         EXPECT_EQ(reads_.changed(all(sight), {}, 20).size(), 20U);
         EXPECT_EQ(reads_.search(anything(sight), kNewestTest, 20).size(), 20U);
+        ResultSearch by_code = anything(sight);
+        by_code.code = kCode;
+        EXPECT_EQ(reads_.search(by_code, kNewestTest, 20).size(), 20U);
       }
     }
     return database_->steps() - before;
