@@ -143,7 +143,8 @@ class ResultWrites {
   virtual void save(const Change& change) = 0;
   // The order has another clinic than when its tests were saved.
   virtual void move(OrderKey order, const SourceId& source, const ClinicId& clinic) = 0;
-  // Notes the clinic of tests that were saved before it was noted, of up to so many of them. How many it was.
+  // Notes the clinic of tests that were saved without it, by versions that did not know of that: of `limit` at most,
+  // the newest first. Gives how many it was; fewer than `limit` were all.
   virtual std::size_t complete(std::size_t limit) = 0;
   virtual void add_patient(const SourceId& source, const PatientId& patient) = 0;  // who has orders
   // Of a test that was saved. The codes of a result are one set: results of one lab test have the same codes. `set`

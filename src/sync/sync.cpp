@@ -290,19 +290,24 @@ Result<bool> Sync::backfill() {
   return true;
 }
 
-// Rows that are older than the column for their clinic. An instance of an older version may add some still: what it
-// leaves is found, if less quickly, and completed when a process starts.
+// Rows that are older than the column for their clinic. An instance of an older version that still runs beside goes on
+// adding such, so it is looked again some time later.
 Result<bool> Sync::complete_results() {
   constexpr std::size_t kAtOnce = 500;
-  if (results_complete_) return false;
+  constexpr std::chrono::minutes kLookAgainAfter{10};
+  if (results_complete_until_ && clock_.monotonic() < *results_complete_until_) return false;
   const auto transaction = views_.begin();
   const std::size_t completed = transaction->results().complete(kAtOnce);
   if (auto committed = transaction->commit(); !committed) return forward_error(std::move(committed));
   results_completed_ += completed;
-  results_complete_ = completed < kAtOnce;
-  if (results_complete_ && results_completed_ > 0)
-    runtime::log::info("sync.results_completed", {{"results", results_completed_}});
-  return !results_complete_;
+  if (completed == kAtOnce) {
+    results_complete_until_.reset();
+    return true;
+  }
+  results_complete_until_ = clock_.monotonic() + kLookAgainAfter;
+  if (results_completed_ > 0) runtime::log::info("sync.results_completed", {{"results", results_completed_}});
+  results_completed_ = 0;
+  return false;
 }
 
 void Sync::start(std::function<void(const Error&)> on_failure) {

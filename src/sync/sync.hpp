@@ -129,9 +129,10 @@ class Sync {
   Sequence noted_;                        // what the views know of how far we are
   std::size_t records_of_step_ = 0;       // that were applied
   bool is_bound_ = false;                 // the views know the log
-  bool results_complete_ = false;         // all of before this process have what they are found by
-  std::size_t results_completed_ = 0;     // by this process
-  std::size_t alone_steps_ = 0;           // so many steps more are taken alone
+  std::size_t results_completed_ = 0;     // of an older version, since it was last said
+  // All results have what they are found by, as far as anybody has to look before then.
+  std::optional<std::chrono::steady_clock::time_point> results_complete_until_;
+  std::size_t alone_steps_ = 0;  // so many steps more are taken alone
   std::size_t alone_steps_before_ = 0;
 
   std::mutex mutex_;

@@ -226,6 +226,7 @@ class Search {
       const auto rows = load(before, stretch);
       if (!rows) return std::unexpected(rows.error());
       left -= stretch;
+      // A full page ends here: whether more match is for the next one to say.
       if (!take_all(*rows, call) || !next_ || left == 0 || (!walks_all() && is_full())) break;
       before = store::TestKey{next_->test + 1};
       next_.reset();

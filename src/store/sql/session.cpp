@@ -520,8 +520,8 @@ std::vector<OrderRow> Session::orders_named(const OrderId& id, Reach reach) {
   "(?4 = 0 OR EXISTS (SELECT 1 FROM connections c WHERE c.clinic_id = o.clinic_id AND c.source = o.source AND " \
   "c.practitioner_key = ?4 AND c.ended_at IS NULL)) "
 
-// Who sees few orders of many: all of theirs are found by their clinics and sorted, as the others are passed over
-// wherever most of what is met in its order is somebody else's.
+// A list goes along all orders by the time of their change, and passes over those of others. For who sees few of many
+// that is nearly all there is; their own are so few that finding them by their clinics, and sorting, costs less.
 constexpr std::size_t kFewOrders = 5000;
 #define CLINICS_OF_PRACTITIONER(PRACTITIONER)                                                 \
   "(SELECT c.clinic_id, c.source FROM connections c WHERE c.practitioner_key = " PRACTITIONER \
