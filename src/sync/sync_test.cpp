@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <set>
 #include <thread>
 
 #include "store/memory/memory_log.hpp"
+#include "store/sqlite/database.hpp"
 #include "store/sqlite/sqlite_views.hpp"
 #include "sync/connections.hpp"
 #include "sync/rebuild.hpp"
@@ -521,6 +523,44 @@ TEST(SyncResults, are_found_by_code_identifier_and_document_of_any_version) {
   const auto places = results.documents(sha256("%PDF-1.4\n"), {}, 10);
   ASSERT_EQ(places.size(), 1U);
   EXPECT_EQ(places[0].record, Sequence{2});
+}
+
+TEST(SyncResults, of_an_older_version_are_completed_also_what_it_adds_beside) {
+  const std::filesystem::path directory = std::filesystem::path(::testing::TempDir()) / "sync_test_older_results";
+  std::filesystem::remove_all(directory);
+  {
+    const auto views = store::open_sqlite_views(directory.string(), {}).value();
+    const auto file =
+        std::move(*store::sqlite::Database::open(directory / "views.db", store::sqlite::Database::Access::kReadWrite));
+    store::MemoryLog log;
+    runtime::ManualClock clock{Timestamp::from_seconds(1'800'000'000)};
+    runtime::Metrics metrics;
+    Sync sync(log, *views, clock, metrics, {});
+    const auto run = [&] {
+      while (*sync.step()) {
+      }
+    };
+    const auto lacking = [&] {
+      store::sql::Query query(*file, "SELECT count(*) FROM result_tests WHERE clinic_key = -1");
+      return query.next() ? query.integer(0) : -1;
+    };
+    for (int i = 0; i < 3; ++i) {
+      const std::string n = std::to_string(i);
+      const std::string body =
+          EventBody("e" + n).order("ord_" + n).by("pra_1", "cli_1").test("t" + n, kPreliminary).text();
+      log.append({kRupa, clock.now(), false, {}, sha256(body), body, {}}, [](Result<Sequence>) {});
+    }
+    run();
+    EXPECT_EQ(lacking(), 0);
+    file->execute("UPDATE result_tests SET clinic_key = -1");
+    ASSERT_EQ(lacking(), 3);
+    run();
+    EXPECT_EQ(lacking(), 3) << "it looked a moment ago";
+    clock.set(Timestamp{clock.now().microseconds + 11LL * 60 * 1'000'000});
+    run();
+    EXPECT_EQ(lacking(), 0);
+  }
+  std::filesystem::remove_all(directory);
 }
 
 TEST(SyncResults, a_result_that_is_taken_back_is_withdrawn_and_back_again_is_what_it_was) {
